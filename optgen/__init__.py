@@ -1,0 +1,3 @@
+"""optgen: one spec of an optimizer, every implementation proven equal."""
+
+__version__ = "0.1.0"

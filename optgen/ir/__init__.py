@@ -1,0 +1,1 @@
+"""The vocabulary of the compiler: rates, expressions, programs, their text form, verifier and interpreter."""

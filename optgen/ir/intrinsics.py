@@ -1,0 +1,337 @@
+"""The function table of the language: one row per operator, function and reduction.
+
+A row says everything that any part of the compiler needs to know about a function: how many arguments
+it takes and of which type, how the rate of its result follows from theirs, what it means (NumPy), and how
+each backend spells it.  The language reference is checked against this table.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+
+Meaning = Callable[..., Any]
+
+
+class Reduction(Enum):
+    """What a reduction combines its argument's elements over."""
+
+    VARIABLE = "variable"
+    ALL_VARIABLES = "all variables"
+
+
+@dataclass(frozen=True)
+class Intrinsic:
+    """One function of the language.
+
+    Attributes:
+        name: the name in an equation, or for an operator the name the compiler uses.
+        parameters: the names of the parameters, for messages and documentation.
+        meaning: the NumPy definition, on float64 scalars and on arrays of a variable's dtype alike.
+            For a reduction: how two partial results are combined.
+        doc: one line for the language reference.
+        operator: the Python operator of the language that stands for it, if any.
+        precedence: how tightly the printed form binds; higher binds tighter.
+        host: how generated host code spells it; ``{0}`` stands for the first argument.
+        cpu: how generated CPU kernels spell it.
+        truth_parameters: which parameters are truth values instead of numbers.
+        gives_truth: whether the result is a truth value.
+        exact: whether every backend gives the interpreter's result to the bit.
+        reduces: what a reduction reduces over; None for an elementwise function.
+        initial: the value of a reduction over no elements.
+        element: for a reduction, how one element enters it, on the float64 value of the element.
+        public: whether a spec may use it by name.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    meaning: Meaning
+    doc: str
+    operator: str | None = None
+    precedence: int = 100
+    host: str = ""
+    cpu: str = ""
+    truth_parameters: tuple[int, ...] = ()
+    gives_truth: bool = False
+    exact: bool = True
+    reduces: Reduction | None = None
+    initial: float = 0.0
+    element: Meaning | None = None
+    public: bool = True
+
+    def result_rate(self, argument_rate: Rate) -> Rate:
+        """The rate of the result for the join of the arguments' rates."""
+        if self.reduces is Reduction.VARIABLE:
+            return TENSOR
+        if self.reduces is Reduction.ALL_VARIABLES:
+            return STEP
+        return argument_rate
+
+    def accepts_rate(self, argument_rate: Rate) -> bool:
+        """Whether the function makes sense for arguments of this rate: only what varies can be reduced."""
+        if self.reduces is Reduction.VARIABLE:
+            return argument_rate == ELEMENT
+        return self.reduces is None or argument_rate == TENSOR
+
+
+def _sign(x: Any) -> Any:
+    """-1, +0.0 or 1; NaN for NaN."""
+    return np.sign(x) + x.dtype.type(0.0)
+
+
+# Precedences are Python's, so that a printed expression reads back as the same tree.
+_OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY, _NEGATE, _POWER = 1, 2, 3, 4, 5, 6, 7, 8
+
+
+def _binary(name: str, operator: str, precedence: int, meaning: Meaning, doc: str) -> Intrinsic:
+    text = f"{{0}} {operator} {{1}}"
+    return Intrinsic(name, ("x", "y"), meaning, doc, operator, precedence, text, text, public=False)
+
+
+def _comparison(name: str, operator: str, meaning: Meaning) -> Intrinsic:
+    text = f"{{0}} {operator} {{1}}"
+    doc = f"Whether `x {operator} y`; false if either is NaN."
+    if operator == "!=":
+        doc = "Whether `x` and `y` differ; true if either is NaN."
+    return Intrinsic(
+        name,
+        ("x", "y"),
+        meaning,
+        doc,
+        operator,
+        _COMPARE,
+        text,
+        text,
+        gives_truth=True,
+        public=False,
+    )
+
+
+def _logical(name: str, precedence: int, meaning: Meaning, doc: str) -> Intrinsic:
+    unary = name == "not"
+    text = "not {0}" if unary else f"{{0}} {name} {{1}}"
+    return Intrinsic(
+        name,
+        ("x",) if unary else ("x", "y"),
+        meaning,
+        doc,
+        name,
+        precedence,
+        text,
+        text,
+        truth_parameters=(0,) if unary else (0, 1),
+        gives_truth=True,
+        public=False,
+    )
+
+
+_ROWS = (
+    _binary("add", "+", _ADD, np.add, "The sum."),
+    _binary("subtract", "-", _ADD, np.subtract, "The difference."),
+    _binary("multiply", "*", _MULTIPLY, np.multiply, "The product."),
+    Intrinsic(
+        "divide",
+        ("x", "y"),
+        np.divide,
+        "The IEEE quotient: `x / 0` is an infinity with the sign of the quotient, `0 / 0` is NaN.",
+        "/",
+        _MULTIPLY,
+        "divide({0}, {1})",
+        "{0} / {1}",
+        public=False,
+    ),
+    Intrinsic(
+        "power",
+        ("x", "y"),
+        operator.pow,
+        "`x` to the power `y`; `x ** 2` means `x * x`.",
+        "**",
+        _POWER,
+        "power({0}, {1})",
+        "{0} ** {1}",
+        exact=False,
+        public=False,
+    ),
+    Intrinsic(
+        "square",
+        ("x",),
+        np.square,
+        "`x * x`; the meaning of `x ** 2`.",
+        host="square({0})",
+        cpu="square({0})",
+    ),
+    Intrinsic(
+        "negative",
+        ("x",),
+        np.negative,
+        "`x` with the opposite sign.",
+        "-",
+        _NEGATE,
+        "-{0}",
+        "-{0}",
+        public=False,
+    ),
+    _comparison("less", "<", np.less),
+    _comparison("less_equal", "<=", np.less_equal),
+    _comparison("greater", ">", np.greater),
+    _comparison("greater_equal", ">=", np.greater_equal),
+    _comparison("equal", "==", np.equal),
+    _comparison("not_equal", "!=", np.not_equal),
+    _logical("and", _AND, np.logical_and, "Whether both conditions hold."),
+    _logical("or", _OR, np.logical_or, "Whether either condition holds."),
+    _logical("not", _NOT, np.logical_not, "Whether the condition does not hold."),
+    Intrinsic(
+        "where",
+        ("condition", "x", "y"),
+        np.where,
+        "`x` where the condition holds, otherwise `y`.",
+        precedence=0,
+        host="{1} if {0} else {2}",
+        cpu="{1} if {0} else {2}",
+        truth_parameters=(0,),
+    ),
+    Intrinsic(
+        "sqrt",
+        ("x",),
+        np.sqrt,
+        "The square root, correctly rounded; NaN below zero.",
+        host="sqrt({0})",
+        cpu="np.sqrt({0})",
+    ),
+    Intrinsic("abs", ("x",), np.abs, "The magnitude.", host="abs({0})", cpu="abs({0})"),
+    Intrinsic(
+        "sign",
+        ("x",),
+        _sign,
+        "-1, 0 or 1; +0.0 for both zeros, NaN for NaN.",
+        host="sign({0})",
+        cpu="sign({0})",
+    ),
+    Intrinsic(
+        "minimum",
+        ("x", "y"),
+        np.minimum,
+        "The smaller value; NaN if either is NaN; of two zeros either one.",
+        host="minimum({0}, {1})",
+        cpu="np.minimum({0}, {1})",
+    ),
+    Intrinsic(
+        "maximum",
+        ("x", "y"),
+        np.maximum,
+        "The larger value; NaN if either is NaN; of two zeros either one.",
+        host="maximum({0}, {1})",
+        cpu="np.maximum({0}, {1})",
+    ),
+    Intrinsic(
+        "clip",
+        ("x", "low", "high"),
+        lambda x, low, high: np.minimum(np.maximum(x, low), high),
+        "`minimum(maximum(x, low), high)`.",
+        host="clip({0}, {1}, {2})",
+        cpu="np.minimum(np.maximum({0}, {1}), {2})",
+    ),
+    Intrinsic(
+        "exp",
+        ("x",),
+        np.exp,
+        "e to the power `x`.",
+        host="exp({0})",
+        cpu="np.exp({0})",
+        exact=False,
+    ),
+    Intrinsic(
+        "log",
+        ("x",),
+        np.log,
+        "The natural logarithm; minus infinity at zero, NaN below.",
+        host="log({0})",
+        cpu="np.log({0})",
+        exact=False,
+    ),
+    Intrinsic(
+        "sum",
+        ("x",),
+        np.add,
+        "The sum of all elements of the variable, in float64; 0 for no elements.",
+        reduces=Reduction.VARIABLE,
+        element=lambda x: x,
+        cpu="{0}",
+    ),
+    Intrinsic(
+        "sum_of_squares",
+        ("x",),
+        np.add,
+        "The sum of the squares of all elements, squared and summed in float64; 0 for no elements.",
+        reduces=Reduction.VARIABLE,
+        element=lambda x: x * x,
+        cpu="square({0})",
+    ),
+    Intrinsic(
+        "max",
+        ("x",),
+        np.maximum,
+        "The largest element of the variable; NaN if any is NaN; minus infinity for no elements.",
+        reduces=Reduction.VARIABLE,
+        initial=-np.inf,
+        element=lambda x: x,
+        cpu="{0}",
+    ),
+    Intrinsic(
+        "sum_over_variables",
+        ("x",),
+        np.add,
+        "The sum over all variables of the step, in the order of build, in float64.",
+        reduces=Reduction.ALL_VARIABLES,
+        public=False,
+    ),
+)
+
+INTRINSICS: dict[str, Intrinsic] = {row.name: row for row in _ROWS}
+
+OPERATORS: dict[str, str] = {
+    row.operator: row.name for row in _ROWS if row.operator and len(row.parameters) == 2
+}
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """A function that is written as an expression of other functions.
+
+    Attributes:
+        name: the name in an equation.
+        parameters: the names of the parameters.
+        expansion: the equation-language text that it stands for, in terms of the parameters.
+        doc: one line for the language reference.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    expansion: str
+    doc: str
+
+
+SHORTHANDS: dict[str, Shorthand] = {
+    row.name: row
+    for row in (
+        Shorthand(
+            "norm",
+            ("x",),
+            "sqrt(sum_of_squares(x))",
+            "The L2 norm over the variable, squared and summed in float64; 0 for no elements.",
+        ),
+        Shorthand(
+            "mean",
+            ("x",),
+            "sum(x) / size",
+            "The mean over the variable, summed in float64; NaN for no elements.",
+        ),
+    )
+}

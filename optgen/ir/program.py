@@ -1,0 +1,304 @@
+"""The three forms of an optimizer inside the compiler, each with an invariant of its own.
+
+A `Program` may hold several modes.  A `Variant` holds one: a straight line of assignments in SSA form,
+free of loops.  A `Schedule` orders a Variant into scalar lines and flat loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from optgen.diagnostics import Span
+from optgen.ir.expr import Apply, Expr, Kind, Symbol
+from optgen.ir.intrinsics import Reduction
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+
+HyperparameterValue = float | int | bool | str | None
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A constructor argument of the optimizer.
+
+    Attributes:
+        name: the argument's name.
+        kind: ``float``, ``int``, ``bool`` or ``choice``.
+        default: the default value; None for an optional hyperparameter that is off.
+        minimum, maximum: inclusive bounds, None for none.
+        optional: whether None is allowed.
+        choices: the allowed strings of a ``choice``.
+        doc: what it does, for the class's docstring.
+        per_variable: whether its value may differ between variables (a variable that is excluded from
+            weight decay sees 0).
+    """
+
+    name: str
+    kind: str
+    default: HyperparameterValue
+    minimum: float | None = None
+    maximum: float | None = None
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    doc: str = ""
+    per_variable: bool = False
+
+    @property
+    def rate(self) -> Rate:
+        """STEP, or TENSOR for one that may differ between variables."""
+        return TENSOR if self.per_variable else STEP
+
+    @property
+    def symbol(self) -> Symbol:
+        """The hyperparameter as a value in an equation."""
+        return Symbol(
+            self.name, Kind.HYPERPARAMETER, self.rate, truth=self.kind in ("bool", "choice")
+        )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """State that the optimizer keeps between steps.
+
+    Attributes:
+        name: the slot's name in the equations.
+        rate: ELEMENT, TENSOR (float64, one number per variable) or STEP (float64, one number).
+        initial: the starting value of every element; None for a copy of the variable.
+        doc: what it holds.
+    """
+
+    name: str
+    rate: Rate
+    initial: float | None = 0.0
+    doc: str = ""
+
+    @property
+    def symbol(self) -> Symbol:
+        """The slot's value at the start of a step."""
+        return Symbol(self.name, Kind.SLOT, self.rate)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One line of a spec: the current value of ``target`` becomes ``value``.
+
+    Attributes:
+        target: the symbol assigned to, version 0; its rate is a slot's declared rate, or that of the value.
+        value: the right-hand side; every symbol in it is version 0.
+        text: the line as the author wrote it, without comment.
+        span: where it stands in the spec.
+    """
+
+    target: Symbol
+    value: Expr
+    text: str
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A common stage: equations around the author's update that run only when an argument is given.
+
+    Attributes:
+        name: the argument whose presence switches the stage on.
+        before: whether the stage runs before the author's update or after it.
+        equations: its lines.
+        slots: the state that the stage keeps.
+        excludes: earlier stages that are never on together with this one, so that its equations see
+            the values from before them.
+    """
+
+    name: str
+    before: bool
+    equations: tuple[Equation, ...]
+    slots: tuple[Slot, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One form of the update rule.
+
+    Attributes:
+        name: the mode's name, a word.
+        condition: the condition on hyperparameters as the author wrote it; empty if it is the only mode.
+        slots: the names of the slots that exist in this mode, in the spec's order.
+        equations: shared and own equations, in order of execution.
+    """
+
+    name: str
+    condition: str
+    slots: tuple[str, ...]
+    equations: tuple[Equation, ...]
+
+
+@dataclass(frozen=True)
+class ModeChoice:
+    """One cell of the hyperparameters' ranges, and the mode that it selects.
+
+    Attributes:
+        cell: per hyperparameter that a condition mentions, a value that stands for its cell.
+        mode: the name of the selected mode.
+    """
+
+    cell: tuple[tuple[str, HyperparameterValue], ...]
+    mode: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """An optimizer with names resolved and rates inferred; modes are still alternatives.
+
+    Attributes:
+        name: the class name.
+        module: the name of the generated module.
+        hyperparameters, slots, modes: in the spec's order.
+        stages: the common stages in order of execution.
+        common: the hyperparameters that the common stages read.
+        choices: which mode each combination of cells selects.
+    """
+
+    name: str
+    module: str
+    hyperparameters: tuple[Hyperparameter, ...]
+    slots: tuple[Slot, ...]
+    modes: tuple[Mode, ...]
+    stages: tuple[Stage, ...] = ()
+    common: tuple[Hyperparameter, ...] = ()
+    choices: tuple[ModeChoice, ...] = ()
+
+    def mode(self, name: str) -> Mode:
+        """The mode of that name; KeyError if there is none."""
+        for mode in self.modes:
+            if mode.name == name:
+                return mode
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Assign:
+    """An SSA assignment.
+
+    Attributes:
+        target: the symbol defined here and nowhere else.
+        value: the right-hand side.
+        stage: the common stage that the line belongs to, None for the author's lines.  When the stage is
+            off the line does not run.
+        otherwise: what ``target`` stands for when the stage is off; None if it is then never used.
+        text: the equation that the line comes from, as the author wrote it.
+    """
+
+    target: Symbol
+    value: Expr
+    stage: str | None = None
+    otherwise: Symbol | None = None
+    text: str = ""
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the line is a reduction over a variable's elements, standing alone."""
+        return isinstance(self.value, Apply) and self.value.intrinsic.reduces is Reduction.VARIABLE
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a variable or slot holds after the step.
+
+    Attributes:
+        name: ``w`` or a slot's name.
+        symbol: its final value.
+        stage: the stage without which nothing is stored, None if it is always stored.
+    """
+
+    name: str
+    symbol: Symbol
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One mode as straight-line SSA.
+
+    Attributes:
+        name: the mode's name.
+        slots: the slots that exist in the mode, common ones (average, accumulator) included.
+        lines: assignments in order of execution.
+        outputs: the final values that are stored.
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    lines: tuple[Assign, ...]
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A read of an elementwise value from memory at the start of a loop body.
+
+    Attributes:
+        name: the variable, gradient or slot that is read.
+        symbol: the value that memory holds at that point.
+        stage: the stage without which nothing is read.
+    """
+
+    name: str
+    symbol: Symbol
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One launch: host scalars, then one number per variable, then one flat loop over elements.
+
+    Attributes:
+        name: the phase in words.
+        stages: None if the phase always runs, else the stages of which at least one must be on.
+        step_lines: STEP values computed on the host before the launch.
+        variable_lines: TENSOR values computed once per variable before the loop.
+        variable_stores: TENSOR slots stored after ``variable_lines``.
+        loads: elementwise values read from memory.
+        lines: the loop body.
+        reductions: reductions over the elements, after ``lines`` of the same iteration.
+        stores: elementwise values written to memory.
+    """
+
+    name: str
+    stages: tuple[str, ...] | None
+    step_lines: tuple[Assign, ...]
+    variable_lines: tuple[Assign, ...]
+    variable_stores: tuple[Output, ...]
+    loads: tuple[Load, ...]
+    lines: tuple[Assign, ...]
+    reductions: tuple[Assign, ...]
+    stores: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A mode as ordered phases.
+
+    Attributes:
+        name: the mode's name.
+        slots: as in the Variant.
+        phases: in order of launch.
+        step_stores: STEP slots and their final values.
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    phases: tuple[Phase, ...]
+    step_stores: tuple[Output, ...] = ()
+
+    def lines(self) -> Iterator[Assign]:
+        """All assignments in order of execution."""
+        for phase in self.phases:
+            yield from phase.step_lines
+            yield from phase.variable_lines
+            yield from phase.lines
+            yield from phase.reductions
+
+
+def element_slots(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The slots that hold one number per element."""
+    return tuple(slot for slot in slots if slot.rate == ELEMENT)
