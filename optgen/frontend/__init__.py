@@ -1,0 +1,1 @@
+"""Text in, Program out: reading, checking and lowering a spec."""

@@ -1,0 +1,178 @@
+"""Syntax tree -> Expr: names resolved, functions looked up, types and rates checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from optgen.diagnostics import Span
+from optgen.frontend.equations import Call, Literal, Name, Node, parse_expression
+from optgen.frontend.names import suggestion
+from optgen.frontend.report import Report
+from optgen.frontend.source import Source
+from optgen.frontend.toml import SpanIndex
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS, Shorthand
+from optgen.ir.rate import TENSOR
+
+SIZE = Symbol("size", Kind.COUNTER, TENSOR)
+
+Resolve = Callable[[Name], Expr | None]
+
+
+@dataclass
+class Lowering:
+    """Lowers expressions, and remembers what each part of them became.
+
+    Attributes:
+        resolve: gives a name's value, or reports why it has none.
+        report: where messages go.
+        internal: whether functions that specs may not name are allowed.
+        values: the expression of each node that was lowered.
+    """
+
+    resolve: Resolve
+    report: Report
+    internal: bool = False
+    values: dict[Node, Expr] = field(default_factory=dict)
+
+    def lower(self, node: Node) -> Expr | None:
+        """The expression for a node; None, and at least one message, if there is none."""
+        value = self._lower(node)
+        if value is not None:
+            self.values[node] = value
+        return value
+
+    def number(self, node: Node, role: str) -> Expr | None:
+        """The expression for a node that must be a number."""
+        value = self.lower(node)
+        if value is not None and value.truth:
+            hint = "where(condition, x, y) gives a number"
+            self.report.error(
+                "E307", f"{role} must be a number", node.span, "a truth value", help=hint
+            )
+            return None
+        return value
+
+    def parts(self, node: Node) -> Iterator[Node]:
+        """The parts of a node that decide its rate: all but what is inside a reduction."""
+        yield node
+        if isinstance(node, Call):
+            value = self.values.get(node)
+            if value is None or all(value.rate < self.values[arg].rate for arg in node.args):
+                return
+            for arg in node.args:
+                yield from self.parts(arg)
+
+    def _lower(self, node: Node) -> Expr | None:
+        if isinstance(node, Literal):
+            return Number(node.value)
+        if isinstance(node, Name):
+            return self.resolve(node)
+        if isinstance(node, Call):
+            return self._call(node)
+        return None
+
+    def _call(self, node: Call) -> Expr | None:
+        shorthand = SHORTHANDS.get(node.function)
+        if not self._known(node):
+            for arg in node.args:
+                self.lower(arg)
+            return None
+        parameters = shorthand.parameters if shorthand else INTRINSICS[node.function].parameters
+        args = self._arguments(node)
+        if len(node.args) != len(parameters):
+            self._wrong_count(node, parameters)
+            return None
+        if args is None:
+            return None
+        if shorthand is not None:
+            return self._expand(shorthand, node, args)
+        return self._apply(node, args)
+
+    def _known(self, node: Call) -> bool:
+        if node.operator or node.function in SHORTHANDS:
+            return True
+        intrinsic = INTRINSICS.get(node.function)
+        if intrinsic is not None and (intrinsic.public or self.internal):
+            return True
+        public = [name for name, row in INTRINSICS.items() if row.public]
+        hint = suggestion(node.function, [*public, *SHORTHANDS])
+        headline = f"there is no function `{node.function}`"
+        self.report.error("E305", headline, node.name_span, help=hint)
+        return False
+
+    def _arguments(self, node: Call) -> list[Expr] | None:
+        intrinsic = INTRINSICS.get(node.function)
+        values = []
+        for position, arg in enumerate(node.args):
+            if intrinsic is not None and position in intrinsic.truth_parameters:
+                values.append(self._truth(arg, node))
+            else:
+                role = f"an argument of `{node.operator or node.function}`"
+                values.append(self.number(arg, role))
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
+
+    def _truth(self, node: Node, call: Call) -> Expr | None:
+        value = self.lower(node)
+        if value is not None and not value.truth:
+            what = "the condition" if call.function == "where" else "an argument"
+            headline = f"{what} of `{call.operator or call.function}` must be a truth value"
+            hint = "compare it with something, such as `x > 0`"
+            self.report.error("E307", headline, node.span, "a number", help=hint)
+            return None
+        return value
+
+    def _wrong_count(self, node: Call, parameters: tuple[str, ...]) -> None:
+        count = len(parameters)
+        takes = f"{count} argument{'s' if count > 1 else ''}"
+        headline = f"`{node.function}` takes {takes} but is given {len(node.args)}"
+        hint = f"{node.function}({', '.join(parameters)})"
+        self.report.error("E306", headline, node.span, help=hint)
+
+    def _apply(self, node: Call, args: list[Expr]) -> Expr | None:
+        function = node.function
+        value = Apply(function, tuple(args))
+        intrinsic = value.intrinsic
+        if not all(intrinsic.accepts_rate(arg.rate) for arg in args):
+            self._nothing_to_reduce(node, node.args[0].span, args[0])
+            return None
+        if function == "power" and args[1] == Number(2.0):
+            return Apply("square", (args[0],))
+        return value
+
+    def _nothing_to_reduce(self, node: Call, span: Span, argument: Expr) -> None:
+        self.report.error(
+            "E308",
+            f"`{node.function}` combines the elements of a variable",
+            span,
+            argument.rate.describe(),
+        )
+
+    def _expand(self, shorthand: Shorthand, node: Call, args: list[Expr]) -> Expr | None:
+        """The expression that a shorthand stands for, with the arguments in place."""
+        inner = Report(self.report.index)
+        names: Mapping[str, Expr] = dict(zip(shorthand.parameters, args, strict=True))
+        expansion = Lowering(lambda name: names.get(name.name, Ref(SIZE)), inner, internal=True)
+        value = expansion.lower(expansion_of(shorthand))
+        if value is None:
+            # The only mistake left: a reduction in the expansion has nothing to reduce.
+            self._nothing_to_reduce(node, node.args[0].span, args[0])
+        return value
+
+
+@cache
+def expansion_of(shorthand: Shorthand) -> Node:
+    """The syntax tree of a shorthand's expansion."""
+    report = Report(SpanIndex(f"<{shorthand.name}>", shorthand.expansion))
+    node = parse_expression(Source.builtin(shorthand.expansion, shorthand.name), report)
+    report.raise_if_any()
+    assert node is not None
+    return node
+
+
+def local(name: str, value: Expr) -> Symbol:
+    """The symbol of a local with this value."""
+    return Symbol(name, Kind.LOCAL, value.rate, truth=value.truth)

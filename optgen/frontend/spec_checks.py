@@ -1,0 +1,309 @@
+"""Checks of what a spec's keys mean together, before any equation is looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from optgen.diagnostics import Label
+from optgen.frontend.names import (
+    CHOICE_WORD,
+    CLASS_WORD,
+    LOWER_WORD,
+    MAX_NAME,
+    REPLACEABLE_ARGUMENTS,
+    WORD,
+    reserved_for_attribute,
+    reserved_for_class,
+    suggestion,
+)
+from optgen.frontend.report import Report
+from optgen.frontend.schema import ExampleSpec, HyperparameterSpec, OptimizerSpec
+from optgen.frontend.toml import Location
+
+MAX_INTEGER = 2**53
+DEFAULT_MODE = "default"
+
+
+def check_spec(spec: OptimizerSpec, report: Report) -> None:
+    """Report every inconsistency of names, hyperparameters, slots, modes and examples."""
+    _check_class_name(spec, report)
+    if not spec.summary.strip() or "\n" in spec.summary:
+        headline = "`summary` must be one line, and not empty"
+        report.error("E204", headline, report.index.value("summary"))
+    _check_names(spec, report)
+    for name, hyperparameter in spec.hyperparameters.items():
+        _check_hyperparameter(name, hyperparameter, report)
+    _check_learning_rate(spec, report)
+    for name, slot in spec.slots.items():
+        where = ("slots", name, "initial")
+        if slot.initial == "w" and slot.rate != "element":
+            headline = f"slot `{name}` is not per element, so it cannot start as a copy of `w`"
+            report.error("E204", headline, report.index.value(*where))
+        elif slot.initial != "w" and not is_sound(slot.initial):
+            headline = f"slot `{name}` must start as a finite number"
+            report.error("E204", headline, report.index.value(*where))
+    _check_update(spec, report)
+    for number, example in enumerate(spec.example):
+        _check_example(spec, example, ("example", number), report)
+
+
+def check_name(
+    name: str, what: str, location: Location, report: Report, taken: Callable[[str], str | None]
+) -> None:
+    """Report a name that is no word, or that already means something."""
+    span = report.index.key(*location)
+    pattern = LOWER_WORD if what == "mode" else WORD
+    if not pattern.fullmatch(name) or len(name) > MAX_NAME:
+        kind = "a lower-case word" if what == "mode" else "a word"
+        headline = f"the name of the {what} `{name[:MAX_NAME]}` is not {kind}"
+        hint = f"a letter, then at most {MAX_NAME - 1} letters, digits and `_`"
+        report.error("E205", headline, span, help=hint)
+        return
+    meaning = taken(name)
+    if meaning is not None:
+        headline = f"the {what} cannot be called `{name}`: that is {meaning}"
+        report.error("E206", headline, span, help=f"another name, such as `my_{name}`")
+
+
+def _check_class_name(spec: OptimizerSpec, report: Report) -> None:
+    span = report.index.value("name")
+    if not CLASS_WORD.fullmatch(spec.name) or len(spec.name) > MAX_NAME:
+        headline = f"the optimizer's name `{spec.name[:MAX_NAME]}` is not a CamelCase word"
+        words = "".join(word.capitalize() for word in WORD.findall(spec.name)).replace("_", "")
+        hint = f'name = "{words[:MAX_NAME]}"' if words else None
+        report.error("E205", headline, span, help=hint)
+    elif (meaning := reserved_for_class(spec.name)) is not None:
+        headline = f"the optimizer cannot be called `{spec.name}`: that is {meaning}"
+        report.error("E206", headline, span)
+
+
+def _check_names(spec: OptimizerSpec, report: Report) -> None:
+    for name in spec.hyperparameters:
+        if name not in REPLACEABLE_ARGUMENTS:
+            location = ("hyperparameters", name)
+            check_name(name, "hyperparameter", location, report, reserved_for_attribute)
+    for name in spec.slots:
+        check_name(name, "slot", ("slots", name), report, _reserved_for_slot)
+        if name in spec.hyperparameters:
+            report.error(
+                "E207",
+                f"`{name}` is the name of a hyperparameter and of a slot",
+                report.index.key("slots", name),
+                "a slot here",
+                Label(report.index.key("hyperparameters", name), "a hyperparameter here"),
+            )
+
+
+def _reserved_for_slot(name: str) -> str | None:
+    if name == "learning_rate":
+        return "a hyperparameter that every optimizer has"
+    return reserved_for_attribute(name)
+
+
+def is_sound(number: float) -> bool:
+    """Whether a number is finite, and an integer is one that a float64 can hold."""
+    if isinstance(number, int):
+        return abs(number) <= MAX_INTEGER
+    return math.isfinite(number)
+
+
+def _check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -> None:
+    location = ("hyperparameters", name)
+    kind = spec.kind
+    if spec.default is None and not spec.optional:
+        hint = "give a `default`, or say `optional = true`"
+        headline = f"hyperparameter `{name}` has no default"
+        report.error("E208", headline, report.index.key(*location), help=hint)
+    elif spec.default is None and spec.type is None and spec.choices is None:
+        headline = f"hyperparameter `{name}` has neither a default nor a type"
+        report.error("E208", headline, report.index.key(*location), help='type = "float"')
+    if kind == "bool" and spec.optional:
+        headline = f"bool hyperparameter `{name}` cannot be optional"
+        report.error("E208", headline, report.index.key(*location, "optional"))
+    _check_bounds(name, spec, report)
+    _check_choices(name, spec, report)
+    if spec.default is not None:
+        problem = value_problem(spec, spec.default)
+        if problem is not None:
+            code = "E204" if value_has_type(kind, spec.default) else "E208"
+            span = report.index.value(*location, "default")
+            report.error(code, f"the default of `{name}` {problem}", span)
+
+
+def value_has_type(kind: str, value: object) -> bool:
+    """Whether a value of a TOML file has the type that a hyperparameter of this kind takes."""
+    if isinstance(value, bool):
+        return kind == "bool"
+    if isinstance(value, str):
+        return kind == "choice"
+    return kind == "float" or (kind == "int" and isinstance(value, int))
+
+
+def value_problem(spec: HyperparameterSpec, value: bool | int | float | str) -> str | None:
+    """What is wrong with a value, as the end of a sentence; None if nothing."""
+    words = {"float": "a number", "int": "an integer", "bool": "true or false", "choice": "a word"}
+    if not value_has_type(spec.kind, value):
+        return f"must be {words[spec.kind]}"
+    if isinstance(value, str):
+        known = ", ".join(f'"{choice}"' for choice in spec.choices or ())
+        return None if value in (spec.choices or (value,)) else f"must be one of {known}"
+    if isinstance(value, bool):
+        return None
+    if not is_sound(value):
+        return "must be a finite number"
+    if spec.min is not None and value < spec.min:
+        return f"is below the minimum {spec.min}"
+    if spec.max is not None and value > spec.max:
+        return f"is above the maximum {spec.max}"
+    return None
+
+
+def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
+    for key, bound in (("min", spec.min), ("max", spec.max)):
+        span = report.index.key("hyperparameters", name, key)
+        if bound is None:
+            continue
+        if spec.kind not in ("float", "int"):
+            report.error("E208", f"`{name}` is not a number, so it has no `{key}`", span)
+        elif not is_sound(bound):
+            report.error("E204", f"the `{key}` of `{name}` must be a finite number", span)
+        elif spec.kind == "int" and not isinstance(bound, int):
+            report.error("E208", f"`{name}` is an integer, so its `{key}` must be one", span)
+    if spec.min is not None and spec.max is not None and spec.min > spec.max:
+        report.error(
+            "E204",
+            f"the bounds of `{name}` leave no value",
+            report.index.value("hyperparameters", name, "min"),
+            "",
+            Label(report.index.value("hyperparameters", name, "max"), "below the minimum"),
+        )
+
+
+def _check_choices(name: str, spec: HyperparameterSpec, report: Report) -> None:
+    location = ("hyperparameters", name)
+    if spec.kind != "choice":
+        if spec.choices is not None:
+            headline = f"`{name}` is of type {spec.kind}, so it has no `choices`"
+            report.error("E208", headline, report.index.key(*location, "choices"))
+        return
+    if not spec.choices:
+        headline = f"`{name}` needs `choices`, the words to choose from"
+        hint = 'choices = ["hard", "smooth"]'
+        report.error("E208", headline, report.index.key(*location), help=hint)
+        return
+    for number, choice in enumerate(spec.choices):
+        span = report.index.value(*location, "choices", number)
+        if not CHOICE_WORD.fullmatch(choice) or len(choice) > MAX_NAME:
+            report.error("E205", f"a choice of `{name}` is not a word", span)
+        elif choice in spec.choices[:number]:
+            report.error("E207", f"the choice `{choice}` of `{name}` is given twice", span)
+
+
+def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
+    rate = spec.hyperparameters.get("learning_rate")
+    hint = 'learning_rate = { default = 0.001, doc = "The learning rate." }'
+    if rate is None:
+        span = report.index.key("hyperparameters")
+        headline = "there is no hyperparameter `learning_rate`"
+        report.error("E210", headline, span, help=hint)
+    elif rate.kind != "float" or rate.optional:
+        span = report.index.key("hyperparameters", "learning_rate")
+        headline = "`learning_rate` must be a float that is always given"
+        report.error("E208", headline, span, help=hint)
+
+
+def _check_update(spec: OptimizerSpec, report: Report) -> None:
+    if spec.update is None and not spec.modes:
+        headline = "the spec has neither `update` nor `[[modes]]`"
+        hint = "update = '''\nw = w - learning_rate * g\n'''"
+        report.error("E211", headline, report.index.value("name"), help=hint)
+    elif spec.update is not None and spec.modes:
+        report.error(
+            "E211",
+            "the spec has both `update` and `[[modes]]`",
+            report.index.key("update"),
+            "equations of a spec without modes",
+            Label(report.index.value("modes", 0), "modes"),
+            help="lines that all modes share stand in `before` or `after`",
+        )
+    for key, block in (("before", spec.before), ("after", spec.after)):
+        if block is not None and not spec.modes:
+            hint = "put these lines into `update`"
+            headline = f"`{key}` is for specs with modes"
+            report.error("E211", headline, report.index.key(key), help=hint)
+    seen: dict[str, int] = {}
+    for number, mode in enumerate(spec.modes):
+        check_name(mode.name, "mode", ("modes", number, "name"), report, lambda name: None)
+        first = seen.setdefault(mode.name, number)
+        if first != number:
+            report.error(
+                "E207",
+                f"two modes are called `{mode.name}`",
+                report.index.value("modes", number, "name"),
+                "",
+                Label(report.index.value("modes", first, "name"), "the first one"),
+            )
+
+
+def _check_example(
+    spec: OptimizerSpec, example: ExampleSpec, location: Location, report: Report
+) -> None:
+    modes = [mode.name for mode in spec.modes] or [DEFAULT_MODE]
+    if example.mode not in modes:
+        span = report.index.value(*location, "mode")
+        headline = f"there is no mode `{example.mode}`"
+        report.error("E209", headline, span, help=suggestion(example.mode, modes))
+    for name, value in example.hyperparameters.items():
+        where = (*location, "hyperparameters", name)
+        if name not in spec.hyperparameters:
+            hint = suggestion(name, spec.hyperparameters)
+            headline = f"there is no hyperparameter `{name}`"
+            report.error("E209", headline, report.index.key(*where), help=hint)
+        elif (problem := value_problem(spec.hyperparameters[name], value)) is not None:
+            report.error("E209", f"the value of `{name}` {problem}", report.index.value(*where))
+    if not example.gradients or len(example.gradients) != len(example.expected):
+        report.error(
+            "E209",
+            f"{len(example.gradients)} gradients but {len(example.expected)} expected values",
+            report.index.value(*location, "expected"),
+            "",
+            Label(report.index.value(*location, "gradients"), "one gradient per step"),
+        )
+    if not all(map(is_sound, _integers([example.start, example.gradients, example.expected]))):
+        span = report.index.value(*location)
+        report.error("E209", "an integer that a float64 cannot hold", span, "in this example")
+    shape = _shape(example.start)
+    if shape is None:
+        span = report.index.value(*location, "start")
+        report.error("E209", "`start` is not a rectangular array", span)
+        return
+    for key, values in (("gradients", example.gradients), ("expected", example.expected)):
+        for number, entry in enumerate(values):
+            if _shape(entry) != shape:
+                report.error(
+                    "E209",
+                    f"an entry of `{key}` has another shape than `start`",
+                    report.index.value(*location, key, number),
+                    "",
+                    Label(report.index.value(*location, "start"), f"shape {shape}"),
+                )
+
+
+def _shape(value: object) -> tuple[int, ...] | None:
+    """The shape of nested lists; None if they are ragged."""
+    if not isinstance(value, list):
+        return ()
+    inner = {_shape(item) for item in value}
+    if len(inner) > 1 or None in inner:
+        return None
+    return (len(value), *(inner.pop() or () if inner else ()))
+
+
+def _integers(value: object) -> Iterator[int]:
+    """The integers inside nested lists."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _integers(item)
+    elif isinstance(value, int):
+        yield value
