@@ -1,0 +1,223 @@
+"""Checks of what a caller gives a constructor, or assigns to a hyperparameter later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optgen.runtime.description import Hyperparameter, Value
+
+COMMON = (
+    Hyperparameter("weight_decay", "float", None, minimum=0.0, optional=True, per_variable=True),
+    Hyperparameter("clipnorm", "float", None, minimum=0.0, exclusive_minimum=True, optional=True),
+    Hyperparameter("clipvalue", "float", None, minimum=0.0, exclusive_minimum=True, optional=True),
+    Hyperparameter(
+        "global_clipnorm", "float", None, minimum=0.0, exclusive_minimum=True, optional=True
+    ),
+    Hyperparameter("use_ema", "bool", False),
+    Hyperparameter("ema_momentum", "float", 0.99, minimum=0.0, maximum=1.0),
+    Hyperparameter("ema_overwrite_frequency", "int", None, minimum=1, optional=True),
+    Hyperparameter(
+        "loss_scale_factor", "float", None, minimum=0.0, exclusive_minimum=True, optional=True
+    ),
+    Hyperparameter("gradient_accumulation_steps", "int", None, minimum=2, optional=True),
+)
+"""The arguments that all optimizers take, in the order of constructors."""
+
+CLIP_ARGUMENTS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+def checked(hyperparameter: Hyperparameter, value: object) -> Value:
+    """Return the value of a hyperparameter as a plain Python object.
+
+    Args:
+        hyperparameter: what it may be.
+        value: what was given; NumPy scalars and, for a float, integers are fine.
+
+    Returns:
+        A float, int, bool or str; None if the hyperparameter is optional; a callable learning
+        rate as it is.
+
+    Raises:
+        ValueError: if the value is of another type, NaN, infinite or out of range.
+    """
+    if value is None and hyperparameter.optional:
+        return None
+    if hyperparameter.name == "learning_rate" and callable(value):
+        return value
+    if hyperparameter.name == "gradient_accumulation_steps" and _is_integer(value) and value == 0:
+        return None
+    converted = _CONVERSIONS[hyperparameter.kind](hyperparameter, value)
+    if hyperparameter.kind in ("float", "int") and not _in_range(hyperparameter, converted):
+        raise _refused(hyperparameter, value)
+    return converted
+
+
+def checked_arguments(
+    owner: str,
+    hyperparameters: Iterable[Hyperparameter],
+    values: Mapping[str, object],
+    unknown: Mapping[str, object],
+) -> dict[str, Value]:
+    """Return the checked values of all arguments of a constructor, in declaration order.
+
+    Args:
+        owner: name of the class, for messages.
+        hyperparameters: all that the constructor takes.
+        values: what was given, by name.
+        unknown: keywords that no parameter took.
+
+    Raises:
+        ValueError: if a value is refused, a keyword is unknown or two clip arguments are set.
+    """
+    hyperparameters = tuple(hyperparameters)
+    if unknown:
+        names = ", ".join(repr(name) for name in unknown)
+        allowed = ", ".join([*(h.name for h in hyperparameters), "name"])
+        raise ValueError(f"{owner} got unknown argument(s) {names}; it takes {allowed}.")
+    result = {h.name: checked(h, values[h.name]) for h in hyperparameters}
+    check_clip_arguments(result)
+    return result
+
+
+def check_clip_arguments(values: Mapping[str, Value]) -> None:
+    """Raise ValueError if more than one way of clipping gradients is set."""
+    given = [name for name in CLIP_ARGUMENTS if values.get(name) is not None]
+    if len(given) > 1:
+        received = ", ".join(f"{name}={values[name]!r}" for name in given)
+        raise ValueError(
+            f"expected at most one of {', '.join(CLIP_ARGUMENTS)}, received {received}; "
+            "leave the others None."
+        )
+
+
+def checked_name(name: object) -> str:
+    """Return the optimizer's name; raise ValueError unless it is a non-empty string."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"name: expected a non-empty string, received {name!r}.")
+    return name
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _to_float(hyperparameter: Hyperparameter, value: object) -> float:
+    real = isinstance(value, float | np.floating) or _is_integer(value)
+    try:
+        number = float(value) if real else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _refused(hyperparameter, value)
+    return number
+
+
+def _to_int(hyperparameter: Hyperparameter, value: object) -> int:
+    if not _is_integer(value):
+        raise _refused(hyperparameter, value)
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _to_bool(hyperparameter: Hyperparameter, value: object) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise _refused(hyperparameter, value)
+    return bool(value)
+
+
+def _to_choice(hyperparameter: Hyperparameter, value: object) -> str:
+    if not isinstance(value, str) or value not in hyperparameter.choices:
+        raise _refused(hyperparameter, value)
+    return str(value)
+
+
+_CONVERSIONS: dict[str, Callable[[Hyperparameter, object], Value]] = {
+    "float": _to_float,
+    "int": _to_int,
+    "bool": _to_bool,
+    "choice": _to_choice,
+}
+
+
+def _in_range(hyperparameter: Hyperparameter, value: float) -> bool:
+    low, high = hyperparameter.minimum, hyperparameter.maximum
+    if low is not None and (value <= low if hyperparameter.exclusive_minimum else value < low):
+        return False
+    return high is None or (value < high if hyperparameter.exclusive_maximum else value <= high)
+
+
+def _refused(hyperparameter: Hyperparameter, value: object) -> ValueError:
+    return ValueError(
+        f"{hyperparameter.name}: expected {_expectation(hyperparameter)}, received {value!r} "
+        f"({type(value).__name__})."
+    )
+
+
+def _expectation(hyperparameter: Hyperparameter) -> str:
+    """Say in words which values a hyperparameter takes."""
+    if hyperparameter.kind == "bool":
+        text = "True or False"
+    elif hyperparameter.kind == "choice":
+        text = "one of " + ", ".join(repr(choice) for choice in hyperparameter.choices)
+    else:
+        text = "an integer" if hyperparameter.kind == "int" else "a finite number"
+        bounds = []
+        if hyperparameter.minimum is not None:
+            sign = ">" if hyperparameter.exclusive_minimum else ">="
+            bounds.append(f"{sign} {hyperparameter.minimum:g}")
+        if hyperparameter.maximum is not None:
+            sign = "<" if hyperparameter.exclusive_maximum else "<="
+            bounds.append(f"{sign} {hyperparameter.maximum:g}")
+        text = " ".join([text, " and ".join(bounds)]).rstrip()
+    if hyperparameter.name == "learning_rate":
+        text += ", or a callable without arguments that returns one"
+    return text + (" or None" if hyperparameter.optional else "")
+
+
+def called_learning_rate(hyperparameter: Hyperparameter, function: Any) -> float:
+    """Return what a callable learning rate gives now.
+
+    Raises:
+        ValueError: if it gives anything but a number that the hyperparameter may be.
+    """
+    value = function()
+    if callable(value) or value is None:
+        raise _refused(hyperparameter, value)
+    number: float = checked(hyperparameter, value)
+    return number
+
+
+def as_list(what: str, items: Iterable[Any]) -> list[Any]:
+    """Return gradients or variables as a list; ValueError for one array instead of several."""
+    if isinstance(items, np.ndarray):
+        raise ValueError(
+            f"{what}: expected a list of arrays, received one array of shape {items.shape}. "
+            "Put it in a list."
+        )
+    return items if isinstance(items, list) else list(items)
+
+
+def check_count(gradients: Sequence[object], variables: Sequence[object]) -> None:
+    """Raise ValueError unless there are as many gradients as variables."""
+    if len(gradients) != len(variables):
+        raise ValueError(
+            f"gradients: expected one (or None) for each of the {len(variables)} variables, "
+            f"received {len(gradients)}."
+        )
+
+
+def unzipped(grads_and_vars: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the gradients and the variables of pairs; TypeError if an item is not a pair."""
+    gradients, variables = [], []
+    for index, pair in enumerate(grads_and_vars):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"grads_and_vars: expected pairs of gradient and variable, received "
+                f"{type(pair).__name__} as item {index}. Use zip(gradients, variables)."
+            )
+        gradients.append(pair[0])
+        variables.append(pair[1])
+    return gradients, variables

@@ -1,0 +1,291 @@
+"""What generated CPU kernels are compiled with and compiled against.
+
+Generated kernels see variables through tables of addresses (built in ``plan.py``), so that one
+launch takes any number of variables.  The functions here turn a row of those tables into
+one-dimensional arrays, bring scalars to the variables' dtype, and finish reductions in an order
+that depends neither on the number of threads nor on the length of a chunk.  They run in compiled
+code.
+
+A driver's ``tables`` are a tuple of arrays; their rows are the variables of one dtype unless said
+otherwise:
+
+0. chunks, int64[chunks, 4]: variable, first element in C order, length, first block;
+1. rows, int64[n]: the variables that take part, empty ones included;
+2. blocks, int64[variables, 2]: first block, number of blocks;
+3. pointers, int64[variables, streams]: address of the variable, its gradient, its average, its
+   accumulator, its element slots;
+4. layout, int64[variables, 2, 2 + 2 * D]: how the variable (0) and its gradient (1) lie in memory:
+   what to do (see ``IN_PLACE``), number of dimensions, D lengths, D byte strides;
+5. tensor, float64[variables, columns]: one number per variable;
+6. block sums, float64[blocks, reductions].
+
+Numba's cache does not notice a change in this file: generated files that compile it in must be
+regenerated when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import carray, njit, types
+from numba.extending import intrinsic, overload
+
+BLOCK = 4096
+"""Elements per partial sum of a reduction; work is divided between chunks at multiples of it."""
+
+LANES = 256
+"""Independent accumulators within a block."""
+
+IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = 0, 1, 2
+"""First entry of a layout: elements are used where they lie, or gathered from that dtype."""
+
+kernel = njit(error_model="numpy", cache=True)
+"""Decorator of a serial kernel: IEEE division, no fastmath, cached on disk."""
+
+parallel_kernel = njit(parallel=True, error_model="numpy", cache=True)
+"""Decorator of a driver whose ``prange`` loop runs on all threads."""
+
+# Compiled into generated kernels, whose cache entry holds the result; needs no entry of its own.
+_part_of_kernel = njit(error_model="numpy")
+
+
+def _pointer_intrinsic(element: Any) -> Any:
+    def pointer(typing_context: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(element)(types.int64), generate
+
+    pointer.__doc__ = f"A pointer to {element} elements at the int64 `address`."
+    return intrinsic(pointer)
+
+
+float32_at = _pointer_intrinsic(types.float32)
+float64_at = _pointer_intrinsic(types.float64)
+
+
+# Overloads are not strict because Numba would compare type hints with the implementations' none.
+
+
+def pointer_at(like: Any, address: Any) -> Any:
+    """Return a pointer to elements of the dtype of ``like`` at the int64 ``address``."""
+    raise NotImplementedError("pointer_at runs in compiled code only")
+
+
+@overload(pointer_at, strict=False)
+def _compile_pointer_at(like: Any, address: Any) -> Callable[..., Any]:
+    if like.dtype == types.float32:
+        return lambda like, address: float32_at(address)
+    return lambda like, address: float64_at(address)
+
+
+def rounded(like: Any, x: Any) -> Any:
+    """Return ``x`` in the dtype of ``like``; None for None, known when the caller is compiled."""
+    raise NotImplementedError("rounded runs in compiled code only")
+
+
+@overload(rounded, strict=False)
+def _compile_rounded(like: Any, x: Any) -> Callable[..., Any]:
+    if isinstance(x, types.NoneType):
+        return lambda like, x: None
+    real = like.dtype
+    return lambda like, x: real(x)
+
+
+@_part_of_kernel
+def square(x: Any) -> Any:
+    """Return ``x * x``."""
+    return x * x
+
+
+def sign(x: Any) -> Any:
+    """Return -1, +0.0 (for both zeros) or 1 in the dtype of ``x``; NaN for NaN."""
+    raise NotImplementedError("sign runs in compiled code only")
+
+
+@overload(sign, strict=False)
+def _compile_sign(x: Any) -> Callable[..., Any]:
+    real = x
+    # Numba's np.sign keeps the sign of a zero; adding +0.0 clears it and changes nothing else.
+    return lambda x: np.sign(x) + real(0.0)
+
+
+@_part_of_kernel
+def _locate(layout: Any, variable: Any, stream: Any, position: Any) -> Any:
+    """Find the element at ``position`` in C order: its byte offset, and how long its row goes on.
+
+    Returns:
+        The byte offset from the first element, the number of elements from this one to the end of
+        the last axis, and the byte stride between them.
+    """
+    last = layout[variable, stream, 1] - 1
+    strides = 2 + (layout.shape[2] - 2) // 2
+    length = layout[variable, stream, 2 + last]
+    stride = layout[variable, stream, strides + last]
+    outer = position // length
+    column = position - outer * length
+    byte_offset = column * stride
+    for axis in range(last - 1, -1, -1):
+        length_of_axis = layout[variable, stream, 2 + axis]
+        byte_offset += (outer % length_of_axis) * layout[variable, stream, strides + axis]
+        outer //= length_of_axis
+    return byte_offset, length - column, stride
+
+
+@_part_of_kernel
+def _gather(
+    out: Any, source: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any
+) -> None:
+    """Fill ``out`` with elements in C order from a strided array of the dtype of ``source``."""
+    real = out.dtype.type
+    done = 0
+    while done < out.size:
+        byte_offset, remaining, stride = _locate(layout, variable, stream, offset + done)
+        address = pointers[variable, stream] + byte_offset
+        count = min(remaining, out.size - done)
+        for i in range(count):
+            out[done + i] = real(pointer_at(source, address + i * stride)[0])
+        done += count
+
+
+@_part_of_kernel
+def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
+    """Return the elements of a chunk in one of its variable's arrays, as one dimension.
+
+    Args:
+        like: array of the wanted dtype.
+        tables: the driver's tables, see above.
+        chunk: row of the table of chunks.
+        stream: column of the table of pointers: 0 the variable, 1 its gradient, then state.
+
+    Returns:
+        A view, or for a variable or gradient that must be gathered, a fresh copy.
+    """
+    chunks, pointers, layout = tables[0], tables[3], tables[4]
+    variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    if stream < 2 and layout[variable, stream, 0] != IN_PLACE:
+        out = np.empty(length, like.dtype)
+        if layout[variable, stream, 0] == FROM_FLOAT32:
+            _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
+        else:
+            _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
+        return out
+    return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
+
+
+def optional_elements(like: Any, on: Any, tables: Any, chunk: Any, stream: Any) -> Any:
+    """As ``elements``; None if ``on`` is None, known when the caller is compiled."""
+    raise NotImplementedError("optional_elements runs in compiled code only")
+
+
+@overload(optional_elements, strict=False)
+def _compile_optional_elements(
+    like: Any, on: Any, tables: Any, chunk: Any, stream: Any
+) -> Callable[..., Any]:
+    if isinstance(on, types.NoneType):
+        return lambda like, on, tables, chunk, stream: None
+    return lambda like, on, tables, chunk, stream: elements(like, tables, chunk, stream)
+
+
+@_part_of_kernel
+def number(tables: Any, chunk: Any, column: Any) -> Any:
+    """Return one of the numbers, float64, of a chunk's variable."""
+    return tables[5][tables[0][chunk, 0], column]
+
+
+def optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> Any:
+    """As ``number``; None if ``on`` is None, known when the caller is compiled."""
+    raise NotImplementedError("optional_number runs in compiled code only")
+
+
+@overload(optional_number, strict=False)
+def _compile_optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> Callable[..., Any]:
+    if isinstance(on, types.NoneType):
+        return lambda on, tables, chunk, column: None
+    return lambda on, tables, chunk, column: number(tables, chunk, column)
+
+
+@_part_of_kernel
+def chunk_sums(tables: Any, chunk: Any) -> Any:
+    """Return the block sums of a chunk: float64[its blocks, reductions], to be written."""
+    first = tables[0][chunk, 3]
+    count = (tables[0][chunk, 2] + BLOCK - 1) // BLOCK
+    return tables[6][first : first + count]
+
+
+@_part_of_kernel
+def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
+    """Scatter what ``elements`` gathered of a variable back into it; nothing for a view."""
+    chunks, pointers, layout = tables[0], tables[3], tables[4]
+    variable, offset = chunks[chunk, 0], chunks[chunk, 1]
+    if layout[variable, 0, 0] == IN_PLACE:
+        return
+    done = 0
+    while done < w.size:
+        byte_offset, remaining, stride = _locate(layout, variable, 0, offset + done)
+        address = pointers[variable, 0] + byte_offset
+        count = min(remaining, w.size - done)
+        for i in range(count):
+            pointer_at(like, address + i * stride)[0] = w[done + i]
+        done += count
+
+
+@_part_of_kernel
+def fold_lanes(lanes: Any) -> Any:
+    """Return the sum of a block's accumulators, float64[LANES], by halving; overwrites them."""
+    width = LANES // 2
+    while width > 0:
+        for lane in range(width):
+            lanes[lane] += lanes[lane + width]
+        width //= 2
+    return lanes[0]
+
+
+@_part_of_kernel
+def fold_lanes_maximum(lanes: Any) -> Any:
+    """Return the largest of a block's accumulators, NaN if any is NaN; overwrites them."""
+    width = LANES // 2
+    while width > 0:
+        for lane in range(width):
+            lanes[lane] = np.maximum(lanes[lane], lanes[lane + width])
+        width //= 2
+    return lanes[0]
+
+
+@_part_of_kernel
+def fold_blocks(
+    rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
+) -> None:
+    """Add the block sums of each variable in index order; 0.0 for an empty variable.
+
+    Args:
+        rows: int64[n], the variables of this launch.
+        blocks: int64[variables, 2], first block and number of blocks of each variable.
+        block_sums: float64[blocks, reductions].
+        tensor: float64[variables, columns], receives the result.
+        column: where in ``tensor``.
+        reduction: column of ``block_sums``.
+    """
+    for index in range(rows.size):
+        row = rows[index]
+        first = blocks[row, 0]
+        total = 0.0
+        for block in range(first, first + blocks[row, 1]):
+            total += block_sums[block, reduction]
+        tensor[row, column] = total
+
+
+@_part_of_kernel
+def fold_blocks_maximum(
+    rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
+) -> None:
+    """As ``fold_blocks``, but the largest; minus infinity for an empty variable."""
+    for index in range(rows.size):
+        row = rows[index]
+        first = blocks[row, 0]
+        largest = -np.inf
+        for block in range(first, first + blocks[row, 1]):
+            largest = np.maximum(largest, block_sums[block, reduction])
+        tensor[row, column] = largest

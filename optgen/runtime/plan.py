@@ -1,0 +1,150 @@
+"""The tables through which kernels see an optimizer's variables, built once at build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optgen.runtime.arrays import Array, address_of
+from optgen.runtime.kernels import BLOCK, FROM_FLOAT32, FROM_FLOAT64, IN_PLACE
+
+Table = NDArray[np.int64]
+
+CHUNK = 4 * BLOCK
+"""Elements of one piece of work: large enough to amortise a call, small enough for a cache."""
+
+_LENGTHS = 2
+"""Where the lengths of the axes start in a layout; the byte strides follow them."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a group that takes part in a launch.
+
+    Attributes:
+        rows: int64[n], rows of the variables.
+        chunks: int64[m, 4]: row, offset in elements, length, index of the first block.
+        elements: number of elements in all.
+    """
+
+    rows: Table
+    chunks: Table
+    elements: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """All variables of one dtype, as the drivers' tables.
+
+    Attributes:
+        like: empty array of the dtype.
+        positions: index at build of the variable in each row.
+        blocks: int64[rows, 2]: first block and number of blocks.
+        pointers: int64[rows, streams], addresses: variable, gradient, average, accumulator, the
+            mode's element slots; 0 for what is off.
+        layout: int64[rows, 2, 2 + 2 * D]: how variable and gradient lie in memory.
+        tensor: float64[rows, columns], one number per variable; never replaced, since slots are
+            views of it.
+        block_sums: float64[blocks, reductions], scratch.
+        everything: the selection of all rows.
+    """
+
+    like: Array
+    positions: tuple[int, ...]
+    blocks: Table
+    pointers: Table
+    layout: Table
+    tensor: NDArray[np.float64]
+    block_sums: NDArray[np.float64]
+    everything: Selection
+
+    def select(self, takes_part: Callable[[int], bool]) -> Selection:
+        """Return the selection of the variables whose position passes a test."""
+        chosen = np.array([takes_part(position) for position in self.positions], dtype=np.bool_)
+        chunks = self.everything.chunks
+        chunks = chunks[chosen[chunks[:, 0]]]
+        return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()))
+
+
+def make_group(
+    positions: Sequence[int],
+    variables: Sequence[Array],
+    streams: Sequence[Sequence[Array | None]],
+    columns: int,
+    reductions: int,
+) -> Group:
+    """Build the tables of one dtype.
+
+    Args:
+        positions: index of each variable among all that are built.
+        variables: arrays of one dtype.
+        streams: for each variable its average, accumulator and element slots; None for an average
+            or accumulator that is off.
+        columns: numbers per variable.
+        reductions: numbers per block.
+    """
+    dtype = variables[0].dtype
+    blocks = _number_blocks(variables)
+    pointers = np.array(
+        [
+            [address_of(variable), 0, *(0 if a is None else address_of(a) for a in arrays)]
+            for variable, arrays in zip(variables, streams, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    axes = max(1, *(variable.ndim for variable in variables))
+    layout = np.zeros((len(variables), 2, _LENGTHS + 2 * axes), np.int64)
+    for row, variable in enumerate(variables):
+        describe(layout[row, 0], variable, dtype)
+    chunks = _cut_chunks(variables, blocks)
+    return Group(
+        like=np.empty(0, dtype),
+        positions=tuple(positions),
+        blocks=blocks,
+        pointers=pointers,
+        layout=layout,
+        tensor=np.zeros((len(variables), max(1, columns))),
+        block_sums=np.zeros((int(blocks[:, 1].sum()), max(1, reductions))),
+        everything=Selection(
+            np.arange(len(variables), dtype=np.int64), chunks, int(chunks[:, 2].sum())
+        ),
+    )
+
+
+def _number_blocks(variables: Iterable[Array]) -> Table:
+    """Return the first block and the number of blocks of each variable."""
+    counts = np.array([-(-variable.size // BLOCK) for variable in variables], np.int64)
+    return np.stack([np.cumsum(counts) - counts, counts], axis=1)
+
+
+def _cut_chunks(variables: Iterable[Array], blocks: Table) -> Table:
+    """Return the pieces of work, cut at multiples of a block; none for empty variables."""
+    rows = [
+        (row, offset, min(CHUNK, variable.size - offset), blocks[row, 0] + offset // BLOCK)
+        for row, variable in enumerate(variables)
+        for offset in range(0, variable.size, CHUNK)
+    ]
+    return np.array(rows, np.int64).reshape(-1, 4)
+
+
+def describe(layout: Table, array: Array, dtype: np.dtype[np.floating]) -> None:
+    """Write how an array lies in memory.
+
+    Args:
+        layout: int64[2 + 2 * D], receives kind, number of axes, D lengths, D byte strides. An
+            array of rank 0 is written as one axis of length 1.
+        array: variable or gradient.
+        dtype: the dtype of the group.
+    """
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        layout[0] = IN_PLACE
+    else:
+        layout[0] = FROM_FLOAT32 if array.dtype == np.float32 else FROM_FLOAT64
+    shape, strides = (array.shape, array.strides) if array.ndim else ((1,), (0,))
+    first_stride = _LENGTHS + (layout.size - _LENGTHS) // 2
+    layout[1] = len(shape)
+    layout[_LENGTHS : _LENGTHS + len(shape)] = shape
+    layout[first_stride : first_stride + len(strides)] = strides

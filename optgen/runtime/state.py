@@ -1,0 +1,237 @@
+"""Everything that an optimizer holds for the variables it was built with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optgen.runtime.arrays import Array, check_variable, memory_key
+from optgen.runtime.description import Mode, Slot
+from optgen.runtime.overlap import MemoryMap, first_overlap
+from optgen.runtime.plan import Group, Selection, make_group
+
+
+@dataclass(frozen=True)
+class Participants:
+    """Which variables have a gradient in a call, per dtype group.
+
+    Attributes:
+        present: those with a gradient.
+        absent: those without.
+    """
+
+    present: tuple[Selection, ...]
+    absent: tuple[Selection, ...]
+
+
+class State:
+    """Variables, slots, averages, accumulators and the tables over them.
+
+    Args:
+        variables: what the optimizer was given to build with.
+        mode: which slots to make and which columns the tables have.
+        slots: descriptions of all slots of the optimizer.
+        averages: whether every variable has a moving average.
+        accumulators: whether every variable has a gradient accumulator.
+
+    Attributes:
+        variables: the arrays themselves, in the order of build.
+        slots: element and per-variable slots in declaration order, one array per variable.
+        step_slots: float64 arrays of rank 0.
+        averages: arrays like the variables, copies of them at first; empty if off.
+        accumulators: arrays like the variables, zero at first; empty if off.
+        groups: the tables, one per dtype.
+        places: group index and row of each variable.
+        memory: where all of it lies, to refuse gradients that overlap it.
+
+    Raises:
+        ValueError: if there is no variable, one cannot be updated in place, or two overlap.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[object],
+        mode: Mode,
+        slots: Sequence[Slot],
+        averages: bool,
+        accumulators: bool,
+    ) -> None:
+        if not variables:
+            raise ValueError("variables: expected at least one NumPy array, received none.")
+        self.variables = [check_variable(i, variable) for i, variable in enumerate(variables)]
+        named = [(f"variable {i}", variable) for i, variable in enumerate(self.variables)]
+        _refuse_overlap(named)
+        self.averages = [np.array(w, order="C", subok=False) for w in self.variables if averages]
+        self.accumulators = [np.zeros(w.shape, w.dtype) for w in self.variables if accumulators]
+        self.slots: dict[str, list[Array]] = {
+            slot.name: [_element_slot(slot, w) for w in self.variables]
+            for slot in slots
+            if slot.name in mode.element_slots
+        }
+        self.step_slots = {
+            slot.name: np.array(slot.initial, np.float64)
+            for slot in slots
+            if slot.name in mode.step_slots
+        }
+        self._make_groups(mode)
+        self._add_variable_slots(mode, slots)
+        self.slots = {slot.name: self.slots[slot.name] for slot in slots if slot.name in self.slots}
+        self.memory = MemoryMap([*named, *self._named_state()])
+        self._position_by_id = {id(w): i for i, w in enumerate(self.variables)}
+        self._positions_by_key: dict[object, list[int]] = {}
+        for position, variable in enumerate(self.variables):
+            self._positions_by_key.setdefault(memory_key(variable), []).append(position)
+        everything = tuple(group.everything for group in self.groups)
+        nothing = tuple(group.select(lambda position: False) for group in self.groups)
+        self.all_present = Participants(everything, nothing)
+        self._last_pattern: tuple[bool, ...] = ()
+        self._last_participants = self.all_present
+
+    def _make_groups(self, mode: Mode) -> None:
+        reductions = max((phase.reductions for phase in mode.phases), default=0)
+        self.groups: list[Group] = []
+        self.places: list[tuple[int, int]] = [(0, 0)] * len(self.variables)
+        for dtype in dict.fromkeys(w.dtype for w in self.variables):
+            positions = [i for i, w in enumerate(self.variables) if w.dtype == dtype]
+            for row, position in enumerate(positions):
+                self.places[position] = len(self.groups), row
+            group = make_group(
+                positions,
+                [self.variables[i] for i in positions],
+                [self._streams(mode, i) for i in positions],
+                len(mode.columns),
+                reductions,
+            )
+            self.groups.append(group)
+
+    def _streams(self, mode: Mode, position: int) -> list[Array | None]:
+        return [
+            self.averages[position] if self.averages else None,
+            self.accumulators[position] if self.accumulators else None,
+            *(self.slots[name][position] for name in mode.element_slots),
+        ]
+
+    def _add_variable_slots(self, mode: Mode, slots: Sequence[Slot]) -> None:
+        """Make each per-variable slot a column of the groups' tables."""
+        for slot in slots:
+            if slot.name in mode.variable_slots:
+                column = mode.columns.index(slot.name)
+                self.slots[slot.name] = [
+                    self.groups[group].tensor[row, column, ...] for group, row in self.places
+                ]
+                for view in self.slots[slot.name]:
+                    view[...] = slot.initial
+        if "size" in mode.columns:
+            self.fill_column(mode.columns.index("size"), [float(w.size) for w in self.variables])
+
+    def _named_state(self) -> Iterator[tuple[str, Array]]:
+        for position, average in enumerate(self.averages):
+            yield f"the average of variable {position}", average
+        for position, accumulator in enumerate(self.accumulators):
+            yield f"the gradient accumulator of variable {position}", accumulator
+        for name, arrays in self.slots.items():
+            for position, array in enumerate(arrays):
+                yield f"slot {name} of variable {position}", array
+        for name, array in self.step_slots.items():
+            yield f"slot {name}", array
+
+    def fill_column(self, column: int, values: Sequence[float]) -> None:
+        """Give every variable its number in one column of the tables.
+
+        Args:
+            column: index among the mode's columns.
+            values: one per variable, in the order of build.
+        """
+        for (group, row), value in zip(self.places, values, strict=True):
+            self.groups[group].tensor[row, column] = value
+
+    def live_arrays(self) -> list[Array]:
+        """Return all arrays that change with steps, apart from the variables.
+
+        All averages, all accumulators, then the slots of each variable in turn, then step slots.
+        """
+        interleaved = [
+            arrays[i] for i in range(len(self.variables)) for arrays in self.slots.values()
+        ]
+        return [*self.averages, *self.accumulators, *interleaved, *self.step_slots.values()]
+
+    def positions_of(self, variables: Sequence[object]) -> list[int]:
+        """Return the index at build of each of these variables.
+
+        A variable is known by its object or, if the object is new, by its memory.
+
+        Raises:
+            ValueError: if one is unknown or comes twice.
+        """
+        positions: list[int] = []
+        seen: set[int] = set()
+        for index, variable in enumerate(variables):
+            position = self._position_by_id.get(id(variable))
+            if position is None:
+                position = self._position_by_memory(index, variable, seen)
+            if position in seen:
+                raise ValueError(
+                    f"variable {index} of this call: expected each variable once, "
+                    f"received variable {position} of build again."
+                )
+            seen.add(position)
+            positions.append(position)
+        return positions
+
+    def in_order_of_build(
+        self, gradients: Sequence[object], variables: Sequence[object]
+    ) -> list[object]:
+        """Return one gradient or None per variable, sorted from the order of a call.
+
+        Raises:
+            ValueError: if a variable is unknown or comes twice.
+        """
+        ordered: list[object] = [None] * len(self.variables)
+        for position, gradient in zip(self.positions_of(variables), gradients, strict=True):
+            ordered[position] = gradient
+        return ordered
+
+    def _position_by_memory(self, index: int, variable: object, seen: set[int]) -> int:
+        known: list[int] = []
+        if isinstance(variable, np.ndarray):
+            known = self._positions_by_key.get(memory_key(variable), [])
+        if not known:
+            received = (
+                f"an array of shape {variable.shape} and dtype {variable.dtype.name}"
+                if isinstance(variable, np.ndarray)
+                else f"{type(variable).__module__}.{type(variable).__qualname__}"
+            )
+            raise ValueError(
+                f"variable {index} of this call is unknown: expected one of the "
+                f"{len(self.variables)} variables that the optimizer was built with, received "
+                f"{received}. Construct another optimizer for other variables."
+            )
+        # Empty arrays may lie at one address: take one that is still free.
+        return next((position for position in known if position not in seen), known[0])
+
+    def participants(self, pattern: tuple[bool, ...]) -> Participants:
+        """Return who takes part for a pattern of present gradients; remembers the last pattern."""
+        if pattern != self._last_pattern:
+            self._last_participants = Participants(
+                tuple(group.select(lambda i: pattern[i]) for group in self.groups),
+                tuple(group.select(lambda i: not pattern[i]) for group in self.groups),
+            )
+            self._last_pattern = pattern
+        return self._last_participants
+
+
+def _element_slot(slot: Slot, variable: Array) -> Array:
+    if slot.initial == "w":
+        return np.array(variable, order="C", subok=False)
+    return np.full(variable.shape, slot.initial, variable.dtype)
+
+
+def _refuse_overlap(variables: Sequence[tuple[str, Array]]) -> None:
+    overlap = first_overlap(variables)
+    if overlap is not None:
+        raise ValueError(
+            f"variables: expected arrays that share no memory, received {overlap[0]} and "
+            f"{overlap[1]}, which overlap. Pass each once, or copies."
+        )
