@@ -1,0 +1,1 @@
+"""Schedules in, text out: one folder per backend, and the printer that they share."""

@@ -1,0 +1,209 @@
+"""Program and schedules -> the class module of an optimizer."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from optgen.backends.artifact import Artifact, Source, header, templates
+from optgen.backends.keras_api.documentation import ClassDocumentation, class_docstring
+from optgen.backends.keras_api.host import (
+    HostFunction,
+    ModeTables,
+    function_names,
+    imports,
+    phase_function,
+    stage_entry,
+    stage_functions,
+)
+from optgen.backends.layout import ModeLayout, phase_names
+from optgen.backends.pytext import call, docstring, indented
+from optgen.ir.program import Hyperparameter, Program, Slot
+from optgen.ir.rate import ELEMENT, TENSOR
+
+COMMON_ORDER = (
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+_RATES = {TENSOR: "variable", ELEMENT: "element"}
+_ANNOTATIONS = {"float": "float", "int": "int", "bool": "bool", "choice": "str"}
+
+
+def emit_class(
+    program: Program,
+    modes: Sequence[ModeLayout],
+    source: Source,
+    documentation: ClassDocumentation,
+) -> Artifact:
+    """The class module of an optimizer.
+
+    Args:
+        program: the optimizer.
+        modes: its modes, in the program's order.
+        source: the spec it comes from.
+        documentation: what the spec says in words.
+    """
+    functions = _host_functions(modes)
+    names = function_names(functions)
+    texts = list(dict.fromkeys(function.text(names[function]) for function in functions.values()))
+    constants = ModeTables(modes, phase_names(modes), functions, names).texts()
+    runtime_names = ["Hyperparameter", "Mode", "Optimizer", "Phase"]
+    runtime_names += ["Slot"] if program.slots else []
+    common = [h for h in _ordered(program.common) if h.name not in _declared(program)]
+    text = (
+        templates("optgen.backends.keras_api")
+        .get_template("class.py.j2")
+        .render(
+            header=header(source, f"The {program.name} optimizer"),
+            title=f"The {program.name} optimizer.",
+            imports=imports(program.module, "\n".join(texts), runtime_names),
+            functions=texts,
+            modes=constants,
+            name=program.name,
+            docstring=docstring(class_docstring(program, common, documentation), 1),
+            attributes="\n".join(indented(_attributes(program), 1)),
+            parameters=[*_parameters(program, common)],
+            own=[h.name for h in program.hyperparameters],
+            common=[h.name for h in common],
+            selection=list(_selection(program)),
+        )
+    )
+    return Artifact(f"{program.module}.py", text)
+
+
+def _host_functions(modes: Sequence[ModeLayout]) -> dict[tuple[str, str], HostFunction]:
+    """The function that computes the step scalars of each (mode, phase)."""
+    return {
+        (mode.schedule.name, phase.name): phase_function(mode, phase)
+        for mode in modes
+        for phase in mode.schedule.phases
+    }
+
+
+def _declared(program: Program) -> set[str]:
+    return {h.name for h in program.hyperparameters}
+
+
+def _ordered(common: Iterable[Hyperparameter]) -> list[Hyperparameter]:
+    return sorted(common, key=lambda h: COMMON_ORDER.index(h.name))
+
+
+def _parameters(program: Program, common: Sequence[Hyperparameter]) -> Iterable[str]:
+    """The constructor's parameters with annotations and defaults."""
+    for hyperparameter in (*program.hyperparameters, *common):
+        annotation = _ANNOTATIONS[hyperparameter.kind]
+        if hyperparameter.name == "learning_rate":
+            annotation += " | Callable[[], float]"
+        if hyperparameter.optional:
+            annotation += " | None"
+        yield f"{hyperparameter.name}: {annotation} = {hyperparameter.default!r}"
+    yield f'name: str = "{program.name}"'
+
+
+def _attributes(program: Program) -> Iterable[str]:
+    """The class attributes that describe the optimizer to the runtime."""
+    rows = [call("Hyperparameter", _fields(h), 2) for h in program.hyperparameters]
+    if len(rows) == 1:
+        yield f"hyperparameters = ({rows[0]},)"
+    else:
+        yield from ("hyperparameters = (", *(f"    {row}," for row in rows), ")")
+    slots = [f"Slot({', '.join(_slot_fields(slot))})" for slot in program.slots]
+    if len(slots) == 1:
+        yield f"slots = ({slots[0]},)"
+    elif slots:
+        yield from ("slots = (", *(f"    {slot}," for slot in slots), ")")
+    yield "stage_scalars = common.STAGE_SCALARS"
+    yield "accumulate = common.ACCUMULATE"
+    yield "rest = common.REST"
+
+
+def _fields(hyperparameter: Hyperparameter) -> list[str]:
+    fields = [f'"{hyperparameter.name}"', f'"{hyperparameter.kind}"', repr(hyperparameter.default)]
+    if hyperparameter.minimum is not None:
+        fields.append(f"minimum={hyperparameter.minimum!r}")
+    if hyperparameter.maximum is not None:
+        fields.append(f"maximum={hyperparameter.maximum!r}")
+    if hyperparameter.optional:
+        fields.append("optional=True")
+    if hyperparameter.choices:
+        fields.append(f"choices={hyperparameter.choices!r}")
+    if hyperparameter.per_variable:
+        fields.append("per_variable=True")
+    return fields
+
+
+def _slot_fields(slot: Slot) -> list[str]:
+    initial = '"w"' if slot.initial is None else repr(slot.initial)
+    return [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
+
+
+def print_condition(node: ast.expr, inside: type[ast.boolop] | None = None) -> str:
+    """A condition of the front end's grammar as Python text, with no parenthesis too many."""
+    if isinstance(node, ast.BoolOp):
+        word = " and " if isinstance(node.op, ast.And) else " or "
+        text = word.join(print_condition(part, type(node.op)) for part in node.values)
+        return f"({text})" if inside is not None and inside is not type(node.op) else text
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        simple = not isinstance(node.operand, ast.BoolOp)
+        text = print_condition(node.operand)
+        return f"not {text}" if simple else f"not ({text})"
+    return ast.unparse(node)
+
+
+def _selection(program: Program) -> Iterable[str]:
+    """Statements that return the mode; exactly one condition holds, so the last needs no test."""
+    if len(program.modes) == 1:
+        yield f"return {program.modes[0].name.upper()}"
+        return
+    names = [
+        node.id
+        for mode in program.modes
+        for node in ast.walk(ast.parse(mode.condition, mode="eval"))
+        if isinstance(node, ast.Name)
+    ]
+    for name in dict.fromkeys(names):
+        yield f'{name} = self.mode_value("{name}")'
+    for mode in program.modes[:-1]:
+        # The front end has checked the condition against its grammar; this prints the tree anew.
+        yield f"if {print_condition(ast.parse(mode.condition, mode='eval').body)}:"
+        yield f"    return {mode.name.upper()}"
+    yield f"return {program.modes[-1].name.upper()}"
+
+
+def emit_common(stages: ModeLayout, modes: Sequence[ModeLayout]) -> Artifact:
+    """The module of the common stages, which every optimizer of a package shares.
+
+    Args:
+        stages: any mode with all common stages around it: it shows what they compute on the host.
+        modes: the modes of variables that the author's update does not touch in a call.
+    """
+    functions = _host_functions(modes)
+    names = function_names(functions)
+    scalars = stage_functions(stages)
+    texts = [function.text(f"{function.stem}_scalars") for function in scalars]
+    texts += dict.fromkeys(function.text(names[function]) for function in functions.values())
+    entries = [text for function in scalars for text in stage_entry(function)]
+    constants = ["\n".join(["STAGE_SCALARS = (", *indented(entries, 1), ")"])]
+    constants += ModeTables(modes, phase_names(modes), functions, names).texts()
+    text = (
+        templates("optgen.backends.keras_api")
+        .get_template("common.py.j2")
+        .render(
+            header=header(None, "The common stages"),
+            title="Common stages: host scalars, and the variables that an update leaves alone.",
+            imports=imports(
+                "common", "\n".join(texts), ("Mode", "Phase", "StageScalars"), common=False
+            ),
+            functions=texts,
+            constants=constants,
+        )
+    )
+    return Artifact("common.py", text)

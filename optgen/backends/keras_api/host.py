@@ -1,0 +1,328 @@
+"""The host side of a step: functions of STEP scalars, and the tables that describe a mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optgen.backends.layout import ModeLayout, PhaseLayout, sums_over_variables
+from optgen.backends.pytext import (
+    LINE_LENGTH,
+    Style,
+    call,
+    docstring,
+    fitted,
+    indented,
+    names_used,
+)
+from optgen.ir.expr import Apply, Symbol, symbols
+from optgen.ir.program import Assign, Phase
+from optgen.ir.rate import STEP, TENSOR
+
+IEEE = (
+    "absolute",
+    "clip",
+    "divide",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "power",
+    "sign",
+    "sqrt",
+    "square",
+)
+
+
+@dataclass(frozen=True)
+class HostFunction:
+    """A function from STEP values that are known to STEP values that kernels need.
+
+    Attributes:
+        stem: what the function is for, ``update`` for the phase update.
+        owner: the first mode that has it.
+        inputs: names of parameters.
+        statements: its body.
+        outputs: the expressions that it returns.
+        outputs_by_name: the names of what it returns.
+        doc: the equations behind it.
+    """
+
+    stem: str
+    owner: str
+    inputs: tuple[str, ...]
+    statements: tuple[str, ...]
+    outputs: tuple[str, ...]
+    outputs_by_name: tuple[str, ...]
+    doc: tuple[str, ...]
+
+    def text(self, name: str) -> str:
+        """The function under a name."""
+        parameters = [f"{parameter}: float" for parameter in self.inputs]
+        lines = [call(f"def {name}", parameters, tail=" -> tuple[float, ...]:")]
+        lines.append(docstring(self.doc, 1))
+        lines += indented(self.statements, 1)
+        lines.append(f"    return {_tuple(self.outputs)}")
+        return "\n".join(lines)
+
+    @property
+    def content(self) -> object:
+        """What makes two functions the same one."""
+        return self.stem, self.inputs, self.statements, self.outputs
+
+
+def phase_function(mode: ModeLayout, phase: Phase) -> HostFunction:
+    """The function that computes the ``scalars`` tuple of a phase, and new values of STEP slots."""
+    layout = mode.phase(phase)
+    wanted = [*layout.scalars]
+    if phase is mode.schedule.phases[-1]:
+        wanted += [output.symbol for output in mode.schedule.step_stores]
+    lines = _closure(phase.step_lines, wanted, None)
+    doc = ["Scalars of one step, in float64."]
+    return _function(mode, phase.name, lines, wanted, doc)
+
+
+def stage_function(
+    mode: ModeLayout, stage: str, lines: tuple[Assign, ...], wanted: Container[str]
+) -> HostFunction:
+    """The function that computes those STEP values of a common stage that kernels want."""
+    texts = list(dict.fromkeys(line.text for line in lines))
+    outputs = [line.target for line in lines if mode.names[line.target] in wanted]
+    return _function(mode, stage, lines, outputs, texts)
+
+
+def _function(
+    mode: ModeLayout,
+    stem: str,
+    lines: tuple[Assign, ...],
+    wanted: Iterable[Symbol],
+    doc: list[str],
+) -> HostFunction:
+    wanted = tuple(wanted)
+    computed = {line.target for line in lines}
+    used = [symbol for line in lines for symbol in symbols(line.value)]
+    inputs = dict.fromkeys(s for s in (*used, *wanted) if s not in computed)
+    style = Style("host", lambda symbol: mode.names[symbol])
+    taken = tuple(mode.names.values())
+    statements = [
+        text
+        for line in lines
+        for text in fitted(mode.names[line.target], line.value, style, 1, taken)
+    ]
+    outputs = tuple(
+        f"float({mode.names[symbol]})" if symbol.truth else mode.names[symbol] for symbol in wanted
+    )
+    return HostFunction(
+        stem=stem,
+        owner=mode.schedule.name,
+        inputs=tuple(mode.names[symbol] for symbol in inputs),
+        statements=tuple(statements),
+        outputs=outputs,
+        outputs_by_name=tuple(mode.names[symbol] for symbol in wanted),
+        doc=tuple(doc),
+    )
+
+
+def _closure(
+    lines: tuple[Assign, ...], wanted: Iterable[Symbol], stage: str | None
+) -> tuple[Assign, ...]:
+    """The lines of a stage, or of the author, that the wanted symbols need."""
+    needed = set(wanted)
+    found: list[Assign] = []
+    for line in reversed(lines):
+        if line.target in needed and line.stage == stage:
+            found.append(line)
+            needed.update(symbols(line.value))
+    return tuple(reversed(found))
+
+
+def function_names(
+    functions: Mapping[tuple[str, str], HostFunction],
+) -> dict[HostFunction, str]:
+    """A name per function: that of the phase if all modes share it, else with the first mode's."""
+    contents: dict[str, dict[object, str]] = {}
+    for function in functions.values():
+        contents.setdefault(function.stem, {}).setdefault(function.content, function.owner)
+    names: dict[HostFunction, str] = {}
+    for function in functions.values():
+        owners = contents[function.stem]
+        prefix = "" if len(owners) == 1 else f"{owners[function.content]}_"
+        names[function] = f"{prefix}{function.stem}_scalars"
+    return names
+
+
+@dataclass(frozen=True)
+class ModeTables:
+    """The constants that describe an optimizer's modes to the runtime.
+
+    Attributes:
+        modes: the modes.
+        kernels: the name of the kernel of each (mode, phase).
+        functions: the host function of each (mode, phase).
+        names: the names of the host functions.
+    """
+
+    modes: Sequence[ModeLayout]
+    kernels: Mapping[tuple[str, str], str]
+    functions: Mapping[tuple[str, str], HostFunction]
+    names: Mapping[HostFunction, str]
+
+    def texts(self) -> list[str]:
+        """The constants in order: what several phases or modes share, then the modes."""
+        stages, phases = self._shared_stages(), self._shared_phases()
+        constants = [f"{name} = {text}" for text, name in stages.items()]
+        constants += [f"{name} = {text}" for text, name in phases.items()]
+        return constants + [self._mode(mode, phases) for mode in self.modes]
+
+    def _shared_stages(self) -> dict[str, str]:
+        """The ``stage_scalars`` that several phases have, each with a name."""
+        return self._repeated(lambda mode, phase: _stage_pairs(mode, phase), "STAGES")
+
+    def _shared_phases(self) -> dict[str, str]:
+        """The phases that several modes have, each with a name."""
+        return self._repeated(self._phase, "PHASE")
+
+    def _repeated(self, text: Callable[[ModeLayout, Phase], str], suffix: str) -> dict[str, str]:
+        users: dict[str, list[tuple[str, str]]] = {}
+        for mode in self.modes:
+            for phase in mode.schedule.phases:
+                users.setdefault(text(mode, phase), []).append((mode.schedule.name, phase.name))
+        named: dict[str, str] = {}
+        for found, keys in users.items():
+            if len(keys) < 2 or not found:
+                continue
+            name = f"{keys[0][1]}_{suffix}".upper()
+            if name in named.values():
+                name = f"{keys[0][0]}_{name}".upper()
+            named[found] = name
+        return named
+
+    def _mode(self, mode: ModeLayout, shared: Mapping[str, str]) -> str:
+        name = mode.schedule.name
+        slots = {slot.name: slot for slot in mode.schedule.slots}
+        lines = [f"{name.upper()} = Mode(", f'    name="{name}",']
+        lines.append(_entry("columns", mode.columns))
+        lines.append(_entry("element_slots", (slot.name for slot in mode.element_slots)))
+        lines.append(_entry("variable_slots", (n for n, s in slots.items() if s.rate == TENSOR)))
+        lines.append(_entry("step_slots", (n for n, s in slots.items() if s.rate <= STEP)))
+        lines.append("    phases=(")
+        for phase in mode.schedule.phases:
+            text = self._phase(mode, phase)
+            lines += indented(f"{shared.get(text, text)},".split("\n"), 2)
+        lines += ["    ),", ")"]
+        return "\n".join(line for line in lines if line)
+
+    def _phase(self, mode: ModeLayout, phase: Phase) -> str:
+        key = (mode.schedule.name, phase.name)
+        function = self.functions[key]
+        pairs = _stage_pairs(mode, phase)
+        shared = self._shared_stages().get(pairs, pairs)
+        lines = [
+            "Phase(",
+            f'    name="{phase.name}",',
+            f"    serial=cpu.{self.kernels[key]}_serial,",
+            f"    parallel=cpu.{self.kernels[key]}_parallel,",
+            f"    scalars={self.names[function]},",
+            _entry("inputs", function.inputs),
+            "\n".join(indented(f"stage_scalars={shared},".split("\n"), 1)) if pairs else "",
+            "" if phase.stages is None else _entry("stages", phase.stages),
+            f"    reductions={len(phase.reductions)}," if phase.reductions else "",
+            _sums(mode, phase),
+            _step_slots(mode, phase, mode.phase(phase)),
+            ")",
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+def _entry(name: str, values: Iterable[str], indent: int = 1) -> str:
+    texts = [f'"{value}"' for value in values]
+    if not texts:
+        return ""
+    space = "    " * indent
+    line = f"{space}{name}={_tuple(texts)},"
+    if len(line) <= LINE_LENGTH:
+        return line
+    body = "".join(f"{space}    {text},\n" for text in texts)
+    return f"{space}{name}=(\n{body}{space}),"
+
+
+def _stage_pairs(mode: ModeLayout, phase: Phase) -> str:
+    """The text of ``stage_scalars``; empty if there are none."""
+    return _rows(mode.phase(phase).stages)
+
+
+def _sums(mode: ModeLayout, phase: Phase) -> str:
+    reduced = {line.target for line in phase.reductions}
+    rows = _rows(
+        (stage, mode.names[result], mode.column_name(summed, phase))
+        for stage, result, summed in sums_over_variables(mode.schedule)
+        if summed in reduced
+    )
+    return "\n".join(indented(f"sums_over_variables={rows},".split("\n"), 1)) if rows else ""
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> str:
+    """A tuple of tuples of strings, a row a line; empty text for no rows."""
+    texts = ["(" + ", ".join(f'"{value}"' for value in row) + ")" for row in rows]
+    if not texts:
+        return ""
+    if len(texts) == 1:
+        return _tuple(texts)
+    return "(\n" + "".join(f"    {text},\n" for text in texts) + ")"
+
+
+def _step_slots(mode: ModeLayout, phase: Phase, layout: PhaseLayout) -> str:
+    stores = mode.schedule.step_stores
+    if phase is not mode.schedule.phases[-1] or not stores:
+        return ""
+    first = len(layout.scalars)
+    texts = [f'("{output.name}", {first + index})' for index, output in enumerate(stores)]
+    return f"    step_slots={_tuple(texts)},"
+
+
+def _tuple(texts: Iterable[str]) -> str:
+    texts = tuple(texts)
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+
+def stage_functions(mode: ModeLayout) -> list[HostFunction]:
+    """The functions of the common stages that compute something on the host."""
+    lines: dict[str, dict[Assign, None]] = {}
+    for phase in mode.schedule.phases:
+        for line in phase.step_lines:
+            if line.stage is not None and not _sums_variables(line):
+                lines.setdefault(line.stage, {}).setdefault(line)
+    wanted = {pair for phase in mode.schedule.phases for pair in mode.phase(phase).stages}
+    return [
+        stage_function(
+            mode, stage, tuple(found), {name for owner, name in wanted if owner == stage}
+        )
+        for stage, found in lines.items()
+    ]
+
+
+def _sums_variables(line: Assign) -> bool:
+    return isinstance(line.value, Apply) and line.value.intrinsic.reduces is not None
+
+
+def stage_entry(function: HostFunction) -> Iterable[str]:
+    """The row of the table of stage scalars for one stage."""
+    yield "StageScalars("
+    yield f'    stage="{function.stem}",'
+    yield f"    function={function.stem}_scalars,"
+    yield from _entry("inputs", function.inputs).split("\n")
+    yield from _entry("outputs", function.outputs_by_name).split("\n")
+    yield "),"
+
+
+def imports(module: str, text: str, runtime: Iterable[str], common: bool = True) -> str:
+    """The import lines of a class module whose functions have the given text."""
+    used = names_used(text)
+    lines = [f"from optgen.runtime import {', '.join(sorted(runtime))}"]
+    helpers = ", ".join(name for name in IEEE if name in used)
+    if helpers:
+        lines.append(f"from optgen.runtime.ieee import {helpers}")
+    lines.append("")
+    modules = [f"{module}_cpu as cpu", *(["common"] if common else [])]
+    lines += [f"from . import {name}" for name in sorted(modules)]
+    return "\n".join(lines)

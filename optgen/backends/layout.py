@@ -1,0 +1,252 @@
+"""The interface between a phase's kernels and whoever launches them.
+
+Which column of the pointer table holds which array, which column of the per-variable table which number,
+and which scalar travels in which position: decided here once, for every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from optgen.backends.pytext import scalar_names
+from optgen.ir.expr import Apply, Kind, Symbol, symbols
+from optgen.ir.intrinsics import Reduction
+from optgen.ir.program import Assign, Phase, Schedule, Slot
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+
+# Variable, gradient and the slots of the common stages have the same column for every optimizer.
+FIXED_STREAMS = ("w", "g", "average", "accumulator")
+
+# Names that kernels and drivers use for their own purposes.
+RESERVED = frozenset(
+    "like chunks rows blocks pointers layout tensor block_sums scalars stages chunk variable offset "
+    "length row index block start stop first lane i real np lanes total float64 uint64 min max abs "
+    "prange range square kernel parallel_kernel elements rounded optional_elements "
+    "optional_number write_back fold_lanes fold_blocks LANES BLOCK".split()
+)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number that enters a loop or a per-variable function.
+
+    Attributes:
+        symbol: its value.
+        name: its name in the generated text.
+        stage: the stage without which it is None; None if it is always there.
+    """
+
+    symbol: Symbol
+    name: str
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An array that a loop reads or writes.
+
+    Attributes:
+        name: ``w``, ``g`` or a slot's name.
+        column: its column in the pointer table.
+        stage: the stage without which it is None.
+    """
+
+    name: str
+    column: int
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class PhaseLayout:
+    """Everything that crosses the border of one phase's functions.
+
+    Attributes:
+        phase: the phase.
+        streams: the arrays of the loop.
+        loop: the scalars of the loop.
+        variable: the STEP scalars of the per-variable function.
+        scalars: the symbols of the driver's ``scalars`` tuple.
+        stages: the (stage, name) pairs of the driver's ``stages`` tuple.
+    """
+
+    phase: Phase
+    streams: tuple[Stream, ...]
+    loop: tuple[Scalar, ...]
+    variable: tuple[Scalar, ...]
+    scalars: tuple[Symbol, ...]
+    stages: tuple[tuple[str, str], ...]
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether there is anything to do per element."""
+        return bool(self.phase.reductions or self.phase.stores)
+
+
+@dataclass(frozen=True)
+class ModeLayout:
+    """The tables and phases of one mode."""
+
+    schedule: Schedule
+
+    @cached_property
+    def names(self) -> dict[Symbol, str]:
+        """The name of every STEP and TENSOR value in the generated text."""
+        found: dict[Symbol, None] = {}
+        for line in self.schedule.lines():
+            for symbol in (*symbols(line.value), line.target):
+                if symbol.rate != ELEMENT:
+                    found.setdefault(symbol)
+        for phase in self.schedule.phases:
+            for output in phase.variable_stores:
+                found.setdefault(output.symbol)
+        return scalar_names(found, RESERVED)
+
+    @cached_property
+    def element_slots(self) -> tuple[Slot, ...]:
+        """The author's elementwise slots, in the order of their pointer columns."""
+        return tuple(
+            slot
+            for slot in self.schedule.slots
+            if slot.rate == ELEMENT and slot.name not in FIXED_STREAMS
+        )
+
+    @cached_property
+    def streams(self) -> dict[str, int]:
+        """The pointer column of each array."""
+        names = (*FIXED_STREAMS, *(slot.name for slot in self.element_slots))
+        return {name: column for column, name in enumerate(names)}
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """The column of each per-variable number, those that all modes share first."""
+        inputs: dict[str, None] = {}
+        shared: dict[str, None] = {}
+        own: dict[str, None] = {}
+        slots = [slot.name for slot in self.schedule.slots if slot.rate == TENSOR]
+        for symbol, name in self.names.items():
+            if symbol.rate == TENSOR and symbol.version == 0 and symbol.kind is not Kind.SLOT:
+                inputs.setdefault(symbol.name)
+        for phase in self.schedule.phases:
+            group = shared if phase.stages is not None else own
+            for symbol in self._kept(phase):
+                group.setdefault(self.column_name(symbol, phase))
+        ordered = dict.fromkeys((*sorted(inputs), *sorted(shared), *slots, *own))
+        return {name: column for column, name in enumerate(ordered)}
+
+    def column_name(self, symbol: Symbol, phase: Phase) -> str:
+        """The name of the column that holds a per-variable value once ``phase`` has begun."""
+        if symbol.kind is not Kind.SLOT:
+            return self.names[symbol]
+        stored = {output.name: output.symbol for output in phase.variable_stores}
+        in_memory = stored.get(symbol.name, replace(symbol, version=0))
+        if symbol == in_memory:
+            return symbol.name
+        if self.names[symbol] != symbol.name:
+            return self.names[symbol]
+        return f"{'previous' if symbol.version == 0 else 'next'}_{symbol.name}"
+
+    def _kept(self, phase: Phase) -> Iterable[Symbol]:
+        """The per-variable values that leave the phase's per-variable function or its loop."""
+        yield from self.entering(phase)
+        for line in phase.reductions:
+            yield line.target
+
+    def entering(self, phase: Phase) -> tuple[Symbol, ...]:
+        """The per-variable values that the phase's loop uses."""
+        used: dict[Symbol, None] = {}
+        for line in (*phase.lines, *phase.reductions):
+            for symbol in symbols(line.value):
+                if symbol.rate == TENSOR:
+                    used.setdefault(symbol)
+        for output in phase.stores:
+            if output.symbol.rate == TENSOR:
+                used.setdefault(output.symbol)
+        return tuple(used)
+
+    def identity(self, phase: Phase) -> object:
+        """What a phase's text depends on: equal identities give equal kernels."""
+        touched: dict[str, None] = {}
+        for line in (*phase.variable_lines, *phase.lines, *phase.reductions):
+            for symbol in (*symbols(line.value), line.target):
+                if symbol.rate == TENSOR:
+                    touched.setdefault(self.column_name(symbol, phase))
+        columns = tuple((name, self.columns.get(name)) for name in touched)
+        return replace(phase, step_lines=()), self.phase(phase), columns
+
+    def phase(self, phase: Phase) -> PhaseLayout:
+        """The layout of one phase."""
+        loop = self._scalars((*phase.lines, *phase.reductions), TENSOR)
+        needs_variable = bool(phase.variable_lines or phase.variable_stores)
+        variable = self._scalars(phase.variable_lines, STEP) if needs_variable else ()
+        always: dict[Symbol, None] = {}
+        staged: dict[tuple[str, str], None] = {}
+        for scalar in (*loop, *variable):
+            if scalar.stage is not None:
+                step = scalar.symbol.rate <= STEP
+                staged.setdefault((scalar.stage, scalar.name if step else scalar.stage))
+            elif scalar.symbol.rate <= STEP:
+                always.setdefault(scalar.symbol)
+        return PhaseLayout(
+            phase, self._phase_streams(phase), loop, variable, tuple(always), tuple(staged)
+        )
+
+    def _scalars(self, lines: Iterable[Assign], limit: Rate) -> tuple[Scalar, ...]:
+        """The scalars up to a rate that lines use but do not compute; those of one stage last."""
+        lines = tuple(lines)
+        computed = {line.target for line in lines}
+        users: dict[Symbol, set[str | None]] = {}
+        for line in lines:
+            for symbol in symbols(line.value):
+                if symbol.rate <= limit and symbol not in computed:
+                    users.setdefault(symbol, set()).add(line.stage)
+        found = []
+        for symbol, stages in users.items():
+            stage = next(iter(stages)) if len(stages) == 1 else None
+            found.append(Scalar(symbol, self.names[symbol], stage))
+        return tuple(sorted(found, key=lambda scalar: scalar.stage is not None))
+
+    def _phase_streams(self, phase: Phase) -> tuple[Stream, ...]:
+        stages = {load.name: load.stage for load in phase.loads}
+        for output in phase.stores:
+            stages.setdefault(output.name, output.stage if output.name != "w" else None)
+        if "w" in stages:
+            stages["w"] = None
+        return tuple(
+            Stream(name, column, stages[name])
+            for name, column in self.streams.items()
+            if name in stages
+        )
+
+
+def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
+    """The name of the kernel of each (mode, phase).
+
+    Phases that are equal in every respect share one kernel; one that all modes share, or that belongs
+    to an optimizer's only mode, is named after the phase alone.
+    """
+    modes = tuple(modes)
+    groups: dict[tuple[str, object], list[str]] = {}
+    for mode in modes:
+        for phase in mode.schedule.phases:
+            groups.setdefault((phase.name, mode.identity(phase)), []).append(mode.schedule.name)
+    names: dict[tuple[str, str], str] = {}
+    for (phase_name, _), members in groups.items():
+        having = [m for m in modes if any(p.name == phase_name for p in m.schedule.phases)]
+        shared = len(members) == len(having)
+        name = phase_name if shared else f"{members[0]}_{phase_name}"
+        names.update({(member, phase_name): name for member in members})
+    return names
+
+
+def sums_over_variables(schedule: Schedule) -> tuple[tuple[str, Symbol, Symbol], ...]:
+    """The sums over all variables: the stage, the result, and the per-variable value that is summed."""
+    found: dict[Symbol, tuple[str, Symbol, Symbol]] = {}
+    for line in schedule.lines():
+        value = line.value
+        if isinstance(value, Apply) and value.intrinsic.reduces is Reduction.ALL_VARIABLES:
+            assert line.stage is not None, "only common stages sum over all variables"
+            (summed,) = symbols(value)
+            found[line.target] = (line.stage, line.target, summed)
+    return tuple(found.values())

@@ -1,0 +1,160 @@
+"""The kernel of a phase: one flat loop over the elements of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from optgen.backends.numba_cpu.phase import PhaseText, by_stage, equations, is_maximum, joined
+from optgen.backends.pytext import (
+    Style,
+    call,
+    docstring,
+    fitted,
+    indented,
+    print_expr,
+    safe_name,
+)
+from optgen.ir.expr import Apply, Number, Symbol, symbols, walk
+from optgen.ir.program import Assign
+from optgen.ir.rate import ELEMENT
+
+
+def kernel_function(text: PhaseText) -> str:
+    """The kernel of a phase."""
+    return _Kernel(text).function()
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    text: PhaseText
+
+    def function(self) -> str:
+        """The kernel: load, compute, store."""
+        body = list(self._loop())
+        lines = [call("@kernel\ndef " + self.text.name, self.text.kernel_parameters, tail=":")]
+        lines.append(docstring(self._doc(), 1))
+        if self._has_literals:
+            lines.append(f"    real = {self._first_array}.dtype.type")
+        return "\n".join([*lines, *body])
+
+    def _doc(self) -> list[str]:
+        """The author's equations, or what the stages need the phase for."""
+        if self.text.phase.stages is None:
+            return equations((*self.text.phase.lines, *self.text.phase.reductions))
+        targets = ", ".join(line.target.name for line in self.text.phase.reductions)
+        return [f"{targets}, for the stages {' and '.join(self.text.phase.stages)}."]
+
+    @property
+    def _first_array(self) -> str:
+        return next(stream.name for stream in self.text.layout.streams if stream.stage is None)
+
+    @property
+    def _has_literals(self) -> bool:
+        lines = (*self.text.phase.lines, *self.text.phase.reductions)
+        return any(isinstance(part, Number) for line in lines for part in walk(line.value))
+
+    def _loop(self) -> Iterator[str]:
+        paragraphs = [list(self._loads()), list(self._compute()), list(self._stores())]
+        body = joined(paragraphs)
+        if not self.text.phase.reductions:
+            yield f"    for i in range({self._first_array}.size):"
+            yield from indented(body, 2)
+            return
+        for line in self.text.phase.reductions:
+            yield f"    {self._lanes(line)} = np.empty(LANES)"
+        yield "    for block in range(block_sums.shape[0]):"
+        yield "        start = block * BLOCK"
+        yield f"        stop = min(start + BLOCK, {self._first_array}.size)"
+        for line in self.text.phase.reductions:
+            yield f"        {self._lanes(line)}[:] = {_initial(line)}"
+        yield "        for row in range(start, stop, LANES):"
+        yield "            first = uint64(row)"
+        yield "            for lane in range(uint64(min(LANES, stop - row))):"
+        yield "                i = first + lane"
+        yield from indented(body, 4)
+        for index, line in enumerate(self.text.phase.reductions):
+            fold = "fold_lanes_maximum" if is_maximum(line) else "fold_lanes"
+            yield f"        block_sums[block, {index}] = {fold}({self._lanes(line)})"
+
+    def _lanes(self, line: Assign) -> str:
+        if len(self.text.phase.reductions) == 1:
+            return "lanes"
+        return safe_name(f"{self.text.mode.names[line.target]}_lanes", self.text.kernel_parameters)
+
+    def _loads(self) -> Iterator[str]:
+        for load in self.text.phase.loads:
+            yield from self._guarded(load.stage, [f"{self._local(load.symbol)} = {load.name}[i]"])
+
+    def _compute(self) -> Iterator[str]:
+        for stage, group in by_stage(self.text.phase.lines):
+            statements = [text for line in group for text in self._statement(line)]
+            yield from self._guarded(stage, statements)
+        for line in self.text.phase.reductions:
+            yield from self._accumulation(line)
+
+    def _statement(self, line: Assign) -> Iterator[str]:
+        own = {symbol.name for symbol in symbols(line.value)}
+        if line.stage is None and not all(name in _words(line.text) for name in own):
+            yield f"# {' '.join(line.text.split())}"
+        value = line.value
+        taken = (
+            *self.text.kernel_parameters,
+            *(self._local(part.target) for part in self.text.phase.lines),
+        )
+        depth = 3 if line.stage is None else 4
+        yield from fitted(self._local(line.target), value, self._element_style, depth, taken, "_i")
+
+    def _accumulation(self, line: Assign) -> Iterator[str]:
+        assert isinstance(line.value, Apply)
+        (argument,) = line.value.args
+        text = f"float64({print_expr(argument, self._element_style)})"
+        if line.value.function == "sum_of_squares":
+            text = f"square({text})"
+        lanes = self._lanes(line)
+        if is_maximum(line):
+            yield f"{lanes}[lane] = np.maximum({lanes}[lane], {text})"
+        else:
+            yield f"{lanes}[lane] += {text}"
+
+    def _stores(self) -> Iterator[str]:
+        for output in self.text.phase.stores:
+            yield from self._guarded(
+                output.stage, [f"{output.name}[i] = {self._local(output.symbol)}"]
+            )
+
+    def _guarded(self, stage: str | None, statements: Iterable[str]) -> Iterator[str]:
+        if stage is None:
+            yield from statements
+            return
+        yield f"if {self._witness(stage)} is not None:"
+        yield from indented(statements, 1)
+
+    def _witness(self, stage: str) -> str:
+        """An argument of the kernel that is None exactly when the stage is off."""
+        for stream in self.text.layout.streams:
+            if stream.stage == stage:
+                return stream.name
+        return next(scalar.name for scalar in self.text.layout.loop if scalar.stage == stage)
+
+    @cached_property
+    def _element_style(self) -> Style:
+        def name(symbol: Symbol) -> str:
+            return self._local(symbol) if symbol.rate == ELEMENT else self.text.mode.names[symbol]
+
+        return Style("cpu", name, lambda value: f"real({value!r})")
+
+    def _local(self, symbol: Symbol) -> str:
+        return safe_name(f"{symbol.name}_i", self.text.kernel_parameters)
+
+
+def _initial(line: Assign) -> str:
+    assert isinstance(line.value, Apply)
+    initial = line.value.intrinsic.initial
+    return "-np.inf" if initial == float("-inf") else repr(initial)
+
+
+def _words(text: str) -> set[str]:
+    """The names in an equation."""
+    return set("".join(c if c.isalnum() or c == "_" else " " for c in text).split())

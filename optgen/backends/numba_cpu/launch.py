@@ -1,0 +1,72 @@
+"""What runs a phase's kernel: a function per chunk, and a serial and a parallel driver."""
+
+from __future__ import annotations
+
+from optgen.backends.layout import Scalar
+from optgen.backends.numba_cpu.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
+from optgen.backends.pytext import call, docstring
+from optgen.ir.rate import TENSOR
+
+TABLES = "chunks, rows, blocks, pointers, layout, tensor, block_sums"
+
+
+def chunk_function(text: PhaseText) -> str:
+    """The function that brings addresses to arrays, and scalars to the variable's dtype."""
+    lines = [
+        call(f"@kernel\ndef {text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), tail=":"),
+        docstring([f"Run `{text.name}` over one chunk of one variable."], 1),
+    ]
+    for stream in text.layout.streams:
+        if stream.stage is None:
+            get = f"elements(like, tables, chunk, {stream.column})"
+        else:
+            get = f"optional_elements(like, {stream.name}, tables, chunk, {stream.column})"
+        lines.append(f"    {stream.name} = {get}")
+    for scalar in text.layout.loop:
+        lines.append(f"    {scalar.name} = rounded(like, {_source(text, scalar)})")
+    if text.phase.reductions:
+        lines.append("    block_sums = chunk_sums(tables, chunk)")
+    lines.append("    " + call(text.name, text.kernel_parameters, 1))
+    if any(output.name == "w" for output in text.phase.stores):
+        lines.append("    write_back(like, tables, chunk, w)")
+    return "\n".join(lines)
+
+
+def _source(text: PhaseText, scalar: Scalar) -> str:
+    """Where a chunk finds a scalar of its loop."""
+    if scalar.symbol.rate != TENSOR:
+        return text.driver_source(scalar)
+    column = text.column(scalar.symbol)
+    if scalar.stage is None:
+        return f"number(tables, chunk, {column})"
+    position = text.layout.stages.index((scalar.stage, scalar.stage))
+    return f"optional_number(stages[{position}], tables, chunk, {column})"
+
+
+def driver_function(text: PhaseText, kind: str, decorator: str, loop: str) -> str:
+    """A driver, which runs a phase over all variables of a dtype.
+
+    Args:
+        text: the phase.
+        kind: ``serial`` or ``parallel``.
+        decorator: what compiles it.
+        loop: the range over chunks.
+    """
+    how = "one after the other" if kind == "serial" else "in parallel"
+    lines = [
+        call(f"@{decorator}\ndef {text.name}_{kind}", DRIVER_ARGUMENTS, tail=":"),
+        docstring([f"Run `{text.name}` over all variables, its chunks {how}."], 1),
+        f"    {TABLES} = tables",
+    ]
+    if text.has_variable_function:
+        sources = [text.driver_source(scalar) for scalar in text.layout.variable]
+        lines.append("    for row in rows:")
+        lines.append("        " + call(text.variable_name, ["tensor", "row", *sources], 2))
+    if text.layout.has_loop:
+        lines.append(f"    for chunk in {loop}(chunks.shape[0]):")
+        lines.append("        " + call(f"{text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), 2))
+    for index, line in enumerate(text.phase.reductions):
+        fold = "fold_blocks_maximum" if is_maximum(line) else "fold_blocks"
+        column = text.column(line.target)
+        lines.append(f"    {fold}(rows, blocks, block_sums, tensor, {column}, {index})")
+    return "\n".join(lines)

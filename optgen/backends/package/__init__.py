@@ -1,0 +1,1 @@
+"""The backend of the generated package itself: its ``__init__.py``."""

@@ -1,0 +1,181 @@
+"""Expressions and statements as Python text, with no parenthesis that is not needed."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.passes.naming import words
+
+LINE_LENGTH = 100
+INDENT = "    "
+
+_ATOM = 100
+_CALL = re.compile(r"[\w.]+\(.*\)$")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a backend writes the leaves and functions of an expression.
+
+    Attributes:
+        spelling: which spelling of the function table to use.
+        name: the text of a symbol.
+        number: the text of a literal.
+    """
+
+    spelling: Literal["host", "cpu"]
+    name: Callable[[Symbol], str]
+    number: Callable[[float], str] = repr
+
+
+def print_expr(expr: Expr, style: Style) -> str:
+    """The expression as Python text."""
+    return _print(expr, style)[0]
+
+
+def _print(expr: Expr, style: Style) -> tuple[str, int]:
+    """The text, and the precedence of its outermost operator."""
+    if isinstance(expr, Number):
+        return style.number(expr.value), _ATOM
+    if isinstance(expr, Ref):
+        return style.name(expr.symbol), _ATOM
+    assert isinstance(expr, Apply)
+    if expr.function == "square" and isinstance(expr.args[0], Ref):
+        return _print(Apply("multiply", (expr.args[0], expr.args[0])), style)
+    row = expr.intrinsic
+    template = row.host if style.spelling == "host" else row.cpu
+    printed = [_print(arg, style) for arg in expr.args]
+    if _CALL.match(template):
+        return template.format(*(text for text, _ in printed)), _ATOM
+    parts = [
+        f"({text})" if binds < _needed(expr.function, row.precedence, index) else text
+        for index, (text, binds) in enumerate(printed)
+    ]
+    return template.format(*parts), row.precedence
+
+
+def _needed(function: str, precedence: int, index: int) -> int:
+    """How tightly an operand must bind to stand without parentheses.
+
+    Operators group to the left, powers to the right, and a comparison never chains.
+    """
+    if function in ("negative", "not"):
+        return precedence
+    groups_here = index == (1 if function == "power" else 0)
+    chains = function in ("add", "subtract", "multiply", "divide", "power", "and", "or")
+    return precedence if groups_here and chains else precedence + 1
+
+
+def names_used(text: str) -> set[str]:
+    """The names that Python text reads or calls, comments and docstrings apart."""
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def safe_name(name: str, reserved: Iterable[str]) -> str:
+    """The name, with an underscore appended while it is a keyword or in use for something else."""
+    taken = set(reserved)
+    while keyword.iskeyword(name) or name in taken:
+        name += "_"
+    return name
+
+
+def scalar_names(symbols: Iterable[Symbol], reserved: Iterable[str]) -> dict[Symbol, str]:
+    """A distinct name for every symbol: the newest value keeps the plain name.
+
+    ``v`` before its assignment is ``previous_v`` where both are used.
+    """
+    versions: dict[str, list[Symbol]] = {}
+    for symbol in symbols:
+        if symbol not in versions.setdefault(symbol.name, []):
+            versions[symbol.name].append(symbol)
+    names: dict[Symbol, str] = {}
+    for name, found in versions.items():
+        for age, symbol in enumerate(sorted(found, key=lambda s: -s.version)):
+            names[symbol] = safe_name("previous_" * age + name, reserved)
+    return names
+
+
+def fitted(
+    target: str, expr: Expr, style: Style, indent: int, taken: Iterable[str], suffix: str = ""
+) -> Iterator[str]:
+    """Statements that assign an expression, each short enough for a line.
+
+    An expression that is too long is not wrapped: its largest operands become values with a name, in
+    the order in which they are evaluated.
+    """
+    text = f"{target} = {print_expr(expr, style)}"
+    room = LINE_LENGTH - len(INDENT) * indent
+    used = set(taken)
+    while len(text) > room and isinstance(expr, Apply):
+        lengths = [len(print_expr(arg, style)) for arg in expr.args]
+        longest = lengths.index(max(lengths))
+        part = expr.args[longest]
+        if not isinstance(part, Apply):
+            break
+        name = safe_name(_part_name(part, target) + suffix, used)
+        used.add(name)
+        yield from fitted(name, part, style, indent, used, suffix)
+        symbol = Symbol(name, Kind.LOCAL, part.rate, version=-1, truth=part.truth)
+        expr = Apply(expr.function, (*expr.args[:longest], Ref(symbol), *expr.args[longest + 1 :]))
+        style = _naming(style, symbol)
+        text = f"{target} = {print_expr(expr, style)}"
+    yield text
+
+
+def _part_name(part: Apply, target: str) -> str:
+    name = words(part)
+    return name if len(name) <= 32 and name.isidentifier() else f"{part.function}_for_{target}"
+
+
+def _naming(style: Style, own: Symbol) -> Style:
+    def name(symbol: Symbol) -> str:
+        return symbol.name if symbol == own else style.name(symbol)
+
+    return Style(style.spelling, name, style.number)
+
+
+def call(head: str, arguments: Iterable[str], indent: int = 0, tail: str = "") -> str:
+    """A call or signature on one line, or with one argument a line where that is too long."""
+    arguments = list(arguments)
+    line = f"{head}({', '.join(arguments)}){tail}"
+    if len(line.rsplit("\n", 1)[-1]) + len(INDENT) * indent <= LINE_LENGTH:
+        return line
+    inner = INDENT * (indent + 1)
+    body = "".join(f"{inner}{argument},\n" for argument in arguments)
+    return f"{head}(\n{body}{INDENT * indent})" + tail
+
+
+def indented(lines: Iterable[str], depth: int) -> Iterator[str]:
+    """Lines, each moved right by ``depth`` levels; empty lines stay empty."""
+    for line in lines:
+        yield INDENT * depth + line if line else ""
+
+
+def wrapped(line: str, room: int) -> list[str]:
+    """A line of text as lines of at most ``room`` characters that keep its indentation."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, room, subsequent_indent=indent, break_long_words=True) or [""]
+
+
+def docstring(paragraphs: Iterable[str], indent: int) -> str:
+    """A docstring of the given lines; quotes and backslashes in them cannot end it."""
+    room = LINE_LENGTH - len(INDENT) * indent - 6
+    lines = [
+        part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+        for line in paragraphs
+        for part in wrapped(line, room)
+    ]
+    if lines and lines[-1].endswith('"'):
+        lines[-1] = lines[-1][:-1] + '\\"'
+    space = INDENT * indent
+    if len(lines) == 1:
+        return f'{space}"""{lines[0]}"""'
+    body = "\n".join(f"{space}{line}" if line else "" for line in lines[1:])
+    return f'{space}"""{lines[0]}\n{body}\n{space}"""'
