@@ -1,0 +1,1 @@
+"""The specs that come with optgen, one TOML file per optimizer; installed as `optgen.specs`."""
