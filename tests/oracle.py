@@ -1,0 +1,161 @@
+"""The reference interpreter as an optimizer: steps of a spec, told by the definition of the language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optgen.driver import Optimizer, compile_spec
+from optgen.frontend.common import common_programs
+from optgen.ir.interpreter import State, run
+from optgen.ir.program import Program, Variant
+from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.passes import compile_mode
+
+SPECS = Path(__file__).parent.parent / "specs"
+
+COMMON_DEFAULTS: dict[str, Any] = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+
+
+@cache
+def compiled(spec: str) -> Optimizer:
+    """A spec of the project by its file's stem, compiled."""
+    return compile_spec(SPECS / f"{spec}.toml")
+
+
+def spec_names() -> list[str]:
+    """The stems of all specs."""
+    return sorted(path.stem for path in SPECS.glob("*.toml"))
+
+
+def spec_modes() -> list[tuple[str, str]]:
+    """All (spec, mode) pairs."""
+    return [(name, mode.name) for name in spec_names() for mode in compiled(name).program.modes]
+
+
+def selecting(spec: str, mode: str) -> dict[str, Any]:
+    """Hyperparameters that select a mode, as the program's cells say."""
+    cells = [choice.cell for choice in compiled(spec).program.choices if choice.mode == mode]
+    return dict(cells[0])
+
+
+@cache
+def variant(program: Program, mode: str) -> Variant:
+    """A mode straight after specialization: the author's lines with the common stages around."""
+    found: list[Variant] = []
+
+    def keep(name: str, code: Any) -> None:
+        if name == "specialize":
+            found.append(code)
+
+    compile_mode(program, mode, keep)
+    return found[0]
+
+
+class Oracle:
+    """Steps a list of variables as the language defines it.
+
+    Args:
+        program: the optimizer.
+        mode: one of its modes.
+        variables: the variables; copies are stepped.
+        arguments: hyperparameters and common arguments that differ from their defaults.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        mode: str,
+        variables: Sequence[np.ndarray],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self.program, self.mode = program, mode
+        values = {**COMMON_DEFAULTS, **{h.name: h.default for h in program.hyperparameters}}
+        self.arguments = {**values, **arguments}
+        self.raw = 0
+        self.update = variant(program, mode)
+        self.step_slots = {
+            slot.name: float(slot.initial or 0.0) for slot in self.update.slots if slot.rate == STEP
+        }
+        self.tensors = [self._tensor(np.asarray(variable)) for variable in variables]
+
+    def _tensor(self, variable: np.ndarray) -> dict[str, Any]:
+        tensor: dict[str, Any] = {"w": np.array(variable), "size": np.float64(variable.size)}
+        tensor["weight_decay"] = self.arguments["weight_decay"] or 0.0
+        for slot in self.update.slots:
+            if slot.rate == ELEMENT:
+                filled = np.full(variable.shape, slot.initial or 0.0, variable.dtype)
+                tensor[slot.name] = np.array(variable) if slot.initial is None else filled
+            elif slot.rate == TENSOR:
+                tensor[slot.name] = np.float64(slot.initial or 0.0)
+        return tensor
+
+    @property
+    def variables(self) -> list[np.ndarray]:
+        """The variables after the steps so far."""
+        return [tensor["w"] for tensor in self.tensors]
+
+    def stages(self) -> set[str]:
+        """The common stages that the arguments switch on."""
+        found = {
+            name
+            for name in ("loss_scale_factor", "clipnorm", "global_clipnorm", "clipvalue")
+            if self.arguments[name] is not None
+        }
+        declared = {h.name for h in self.program.hyperparameters}
+        if self.arguments["weight_decay"] is not None and "weight_decay" not in declared:
+            found.add("weight_decay")
+        if self.arguments["gradient_accumulation_steps"]:
+            found.add("accumulator")
+        if self.arguments["use_ema"]:
+            found.add("average")
+            if self.arguments["ema_overwrite_frequency"]:
+                found.add("overwrite")
+        return found
+
+    def step(self, gradients: Sequence[np.ndarray | None]) -> None:
+        """One call with a gradient, or None, per variable."""
+        steps = self.arguments["gradient_accumulation_steps"] or 1
+        updates = (self.raw + 1) % steps == 0
+        stages = self.stages()
+        present = []
+        for tensor, gradient in zip(self.tensors, gradients, strict=True):
+            if gradient is not None:
+                tensor["g"] = np.asarray(gradient).astype(tensor["w"].dtype)
+                present.append(tensor)
+        accumulate, rest = common_programs()
+        code = self.update if updates else variant(accumulate, "accumulate")
+        state = State(self._step_values(), present)
+        run(code, state, stages)
+        absent = [t for t, gradient in zip(self.tensors, gradients, strict=True) if gradient is None]
+        resting = stages & {"average", "overwrite"} | (stages & {"accumulator"} if updates else set())
+        run(variant(rest, "rest"), State(self._step_values(), absent), resting)
+        if updates:
+            self.step_slots = {name: state.step[name] for name in self.step_slots}
+        self.raw += 1
+
+    def _step_values(self) -> dict[str, float]:
+        iterations = self.raw // (self.arguments["gradient_accumulation_steps"] or 1)
+        values = {
+            name: float(value)
+            for name, value in self.arguments.items()
+            if isinstance(value, int | float)
+        }
+        frequency = self.arguments["ema_overwrite_frequency"]
+        due = frequency is not None and (iterations + 1) % frequency == 0
+        counters = {"t": iterations + 1.0, "iterations": float(iterations)}
+        return {**values, **counters, "overwrite_now": float(due), **self.step_slots}

@@ -1,0 +1,97 @@
+"""Generated optimizers equal the interpreter: every mode, dtype and common argument, to the bit.
+
+A mode whose lines hold a power, a logarithm or an exponential may differ by a few units in the last place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optgen.ir.expr import Apply, walk
+from optgen.ir.rate import STEP
+from tests.oracle import Oracle, compiled, selecting, spec_modes
+
+ULPS = 4
+
+SHAPES = ((3, 4), (), (7,), (0,), (5000,), (2, 3, 4))
+
+STAGE_SETS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "decay": {"weight_decay": 0.03},
+    "unscale_clipnorm": {"loss_scale_factor": 8.0, "clipnorm": 0.4},
+    "accumulate_global_ema": {
+        "gradient_accumulation_steps": 2,
+        "global_clipnorm": 0.9,
+        "use_ema": True,
+        "ema_momentum": 0.9,
+    },
+    "everything": {
+        "weight_decay": 0.02,
+        "clipvalue": 0.3,
+        "use_ema": True,
+        "ema_overwrite_frequency": 2,
+        "loss_scale_factor": 2.0,
+        "gradient_accumulation_steps": 3,
+    },
+}
+
+
+def generated(spec: str) -> Any:
+    """The generated class of a spec."""
+    module = importlib.import_module(f"generated.{spec}")
+    return getattr(module, compiled(spec).program.name)
+
+
+def is_exact(spec: str, mode: str) -> bool:
+    """Whether the mode's element and variable lines are made of exactly defined functions only."""
+    equations = compiled(spec).program.mode(mode).equations
+    parts = [part for equation in equations for part in walk(equation.value)]
+    return all(p.intrinsic.exact or p.rate <= STEP for p in parts if isinstance(p, Apply))
+
+
+def gradients_of(rng: np.random.Generator, dtype: Any, call: int) -> list[np.ndarray | None]:
+    """Gradients of all shapes, one of them missing in some calls."""
+    found: list[np.ndarray | None] = [
+        np.asarray(rng.standard_normal(shape), dtype) for shape in SHAPES
+    ]
+    if call % 3 == 1:
+        found[2] = None
+    return found
+
+
+def assert_same(actual: np.ndarray, expected: np.ndarray, exact: bool) -> None:
+    if exact:
+        np.testing.assert_array_equal(actual, expected)
+    else:
+        np.testing.assert_array_max_ulp(actual, expected, ULPS)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("stages", STAGE_SETS)
+@pytest.mark.parametrize(("spec", "mode"), spec_modes(), ids="-".join)
+@pytest.mark.filterwarnings("ignore:.*no gradient:UserWarning")
+def test_every_mode_and_stage(spec: str, mode: str, stages: str, dtype: Any) -> None:
+    arguments = {**selecting(spec, mode), **STAGE_SETS[stages]}
+    own = {h.name for h in compiled(spec).program.hyperparameters}
+    arguments |= {k: v for k, v in selecting(spec, mode).items() if k in own}
+    rng = np.random.default_rng(7)
+    variables = [np.asarray(rng.standard_normal(shape), dtype) for shape in SHAPES]
+    optimizer = generated(spec)(**arguments)
+    oracle = Oracle(compiled(spec).program, mode, variables, arguments)
+    for call in range(6):
+        gradients = gradients_of(rng, dtype, call)
+        optimizer.apply(gradients, variables)
+        oracle.step(gradients)
+        for actual, expected in zip(variables, oracle.variables, strict=True):
+            assert_same(actual, expected, is_exact(spec, mode))
+
+
+def test_modes_are_known_to_be_exact_or_not() -> None:
+    found = {pair: is_exact(*pair) for pair in spec_modes()}
+    assert any(found.values())
+    assert len(list(itertools.groupby(found))) == len(spec_modes())

@@ -1,0 +1,101 @@
+"""Random programs mean the same before and after every pass, to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optgen.ir.interpreter import State, run
+from optgen.ir.program import Program, Schedule, Variant
+from optgen.ir.rate import STEP
+from optgen.ir.verify import verify_program
+from optgen.passes import compile_mode
+from tests.random_programs import HYPERPARAMETERS, SLOTS, draw
+
+SEEDS = range(300)
+STAGES = (
+    (),
+    ("loss_scale_factor", "clipnorm"),
+    ("global_clipnorm", "average"),
+    ("accumulator", "clipvalue", "average", "overwrite"),
+)
+
+
+def random_state(seed: int, dtype: type = np.float32) -> State:
+    """Variables of several shapes with slots and gradients, some of them special values."""
+    rng = np.random.default_rng(seed)
+    step: dict[str, float] = {h.name: float(h.default or 0) for h in HYPERPARAMETERS}
+    step |= {"t": 3.0, "iterations": 2.0, "overwrite_now": 1.0, "p": 0.75}
+    step |= {"loss_scale_factor": 4.0, "gradient_accumulation_steps": 2.0, "ema_momentum": 0.9}
+    step |= {"clipnorm": 0.5, "global_clipnorm": 0.7, "clipvalue": 0.3}
+    tensors: list[dict[str, Any]] = []
+    for shape in ((), (5,), (3, 4), (0,), (5000,)):
+        tensor: dict[str, Any] = {"size": np.float64(np.prod(shape)), "weight_decay": 0.1}
+        for name in ("w", "g", "m", "n", "average", "accumulator"):
+            values = rng.standard_normal(shape) * 10.0 ** rng.integers(-2, 3, shape)
+            tensor[name] = np.asarray(values, dtype)
+        if shape == (5,) and seed % 5 == 0:
+            tensor["g"][:4] = [np.nan, np.inf, -0.0, 1e-42]
+        tensor |= {"v": np.float64(rng.random()), "u": np.float64(rng.random())}
+        tensors.append(tensor)
+    return State(step, tensors)
+
+
+def equal(left: State, right: State) -> bool:
+    """Whether two states hold the same bits, any NaN being equal to any other."""
+    if left.step.keys() != right.step.keys():
+        return False
+    same = all(np.array_equal(left.step[k], right.step[k], equal_nan=True) for k in left.step)
+    for one, other in zip(left.tensors, right.tensors, strict=True):
+        for name in one:
+            a, b = np.asarray(one[name]), np.asarray(other[name])
+            zeros = np.array_equal(np.signbit(a[a == 0]), np.signbit(b[b == 0]))
+            same &= a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) and zeros
+    return same
+
+
+def forms(program: Program) -> list[tuple[str, Variant | Schedule]]:
+    """The program's only mode after each pass."""
+    found: list[tuple[str, Variant | Schedule]] = []
+    compile_mode(program, program.modes[0].name, lambda name, code: found.append((name, code)))
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_pass_changes_what_a_program_means(seed: int) -> None:
+    program = draw(seed)
+    verify_program(program)
+    author = random_state(seed)
+    run(program.modes[0].equations, author, ())
+    # The gradient is no output: a program may reassign it, which ends with the step.
+    for name, code in forms(program):
+        state = random_state(seed)
+        run(code, state, ())
+        assert equal(state, author), f"{name} changed the program"
+
+
+@pytest.mark.parametrize("stages", STAGES[1:], ids="+".join)
+def test_no_pass_changes_what_the_common_stages_mean(stages: tuple[str, ...]) -> None:
+    for seed in SEEDS[::5]:
+        found = forms(draw(seed))
+        first = random_state(seed)
+        run(found[0][1], first, stages)
+        for name, code in found[1:]:
+            state = random_state(seed)
+            run(code, state, stages)
+            assert equal(state, first), f"{name} changed program {seed}"
+
+
+def test_a_third_of_the_programs_have_two_phases_and_all_rates_occur() -> None:
+    schedules = [forms(draw(seed))[-1][1] for seed in SEEDS]
+    unconditional = [
+        sum(phase.stages is None for phase in s.phases)
+        for s in schedules
+        if isinstance(s, Schedule)
+    ]
+    assert len(unconditional) == len(SEEDS)
+    assert sum(count >= 2 for count in unconditional) >= len(SEEDS) / 3
+    assert max(unconditional) >= 3
+    assert {slot.rate for slot in SLOTS} >= {STEP}
