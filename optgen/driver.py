@@ -1,9 +1,9 @@
 """The compiler from end to end.
 
-A spec is *loaded* into what its author wrote, *lowered* to a Program in which names are resolved and
-rates inferred, and for each of its modes *specialized* to a Variant, hoisted and *split* into a Schedule.
-Backends *emit* files from the schedules.  Only this module writes output, and only when everything
-before has succeeded for every spec.
+A spec is *loaded* into what its author wrote, *lowered* to a Program in which names are resolved
+and rates inferred, and for each of its modes *specialized* to a Variant, hoisted and *split* into
+a Schedule. Backends *emit* files from the schedules.  Only this module writes output, and only
+when everything before has succeeded for every spec.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reference interpreter as an optimizer: steps of a spec, told by the definition of the language."""
+"""The reference interpreter as an optimizer: steps as the language defines them."""
 
 from __future__ import annotations
 
@@ -141,8 +141,12 @@ class Oracle:
         code = self.update if updates else variant(accumulate, "accumulate")
         state = State(self._step_values(), present)
         run(code, state, stages)
-        absent = [t for t, gradient in zip(self.tensors, gradients, strict=True) if gradient is None]
-        resting = stages & {"average", "overwrite"} | (stages & {"accumulator"} if updates else set())
+        absent = [
+            t for t, gradient in zip(self.tensors, gradients, strict=True) if gradient is None
+        ]
+        resting = stages & {"average", "overwrite"} | (
+            stages & {"accumulator"} if updates else set()
+        )
         run(variant(rest, "rest"), State(self._step_values(), absent), resting)
         if updates:
             self.step_slots = {name: state.step[name] for name in self.step_slots}

@@ -49,8 +49,11 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} uses a relative import"
             base = node.module or ""
-            # `from optgen import driver` imports a part; `from optgen.ir import rate` is one already.
-            yield from (f"{base}.{alias.name}" for alias in node.names) if base == "optgen" else [base]
+            # `from optgen import driver` imports a part; `from optgen.ir import rate` is one
+            # already.
+            yield from (
+                (f"{base}.{alias.name}" for alias in node.names) if base == "optgen" else [base]
+            )
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -77,7 +80,9 @@ def test_the_runtime_needs_numpy_and_numba_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "generated").glob("*.py")), ids=lambda p: p.name)
 def test_generated_code_needs_numpy_numba_and_the_runtime_alone(path: Path) -> None:
-    allowed = re.compile(r"(__future__|collections\.abc|typing|importlib|numpy|numba|optgen\.runtime\S*)$")
+    allowed = re.compile(
+        r"(__future__|collections\.abc|typing|importlib|numpy|numba|optgen\.runtime\S*)$"
+    )
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             assert all(allowed.match(alias.name) for alias in node.names)

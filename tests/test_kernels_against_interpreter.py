@@ -1,6 +1,7 @@
 """Generated optimizers equal the interpreter: every mode, dtype and common argument, to the bit.
 
-A mode whose lines hold a power, a logarithm or an exponential may differ by a few units in the last place.
+A mode whose lines hold a power, a logarithm or an exponential may differ by a few units in the
+last place.
 """
 
 from __future__ import annotations

@@ -337,7 +337,7 @@ def save_plot(runs: Sequence[Run], path: Path) -> None:
         frameon=False,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

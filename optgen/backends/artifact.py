@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from optgen import __version__
 
-# The runtime files whose functions are compiled into generated kernels: Numba's cache does not notice
-# when they change, so each generated file names what they held.
+# The runtime files whose functions are compiled into generated kernels: Numba's cache does not
+# notice when they change, so each generated file names what they held.
 COMPILED_IN = ("kernels.py",)
 
 

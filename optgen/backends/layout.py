@@ -1,7 +1,7 @@
 """The interface between a phase's kernels and whoever launches them.
 
-Which column of the pointer table holds which array, which column of the per-variable table which number,
-and which scalar travels in which position: decided here once, for every backend.
+Which column of the pointer table holds which array, which column of the per-variable table which
+number, and which scalar travels in which position: decided here once, for every backend.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FIXED_STREAMS = ("w", "g", "average", "accumulator")
 
 # Names that kernels and drivers use for their own purposes.
 RESERVED = frozenset(
-    "like chunks rows blocks pointers layout tensor block_sums scalars stages chunk variable offset "
-    "length row index block start stop first lane i real np lanes total float64 uint64 min max abs "
+    "like tables chunks rows blocks pointers layout tensor block_sums scalars stages chunk "
+    "row block start stop first lane i real np lanes total float64 uint64 min max abs "
     "prange range square kernel parallel_kernel elements rounded optional_elements "
     "optional_number write_back fold_lanes fold_blocks LANES BLOCK".split()
 )
@@ -125,7 +125,7 @@ class ModeLayout:
         shared: dict[str, None] = {}
         own: dict[str, None] = {}
         slots = [slot.name for slot in self.schedule.slots if slot.rate == TENSOR]
-        for symbol, name in self.names.items():
+        for symbol in self.names:
             if symbol.rate == TENSOR and symbol.version == 0 and symbol.kind is not Kind.SLOT:
                 inputs.setdefault(symbol.name)
         for phase in self.schedule.phases:
@@ -223,8 +223,8 @@ class ModeLayout:
 def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
     """The name of the kernel of each (mode, phase).
 
-    Phases that are equal in every respect share one kernel; one that all modes share, or that belongs
-    to an optimizer's only mode, is named after the phase alone.
+    Phases that are equal in every respect share one kernel; one that all modes share, or that
+    belongs to an optimizer's only mode, is named after the phase alone.
     """
     modes = tuple(modes)
     groups: dict[tuple[str, object], list[str]] = {}
@@ -241,7 +241,7 @@ def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
 
 
 def sums_over_variables(schedule: Schedule) -> tuple[tuple[str, Symbol, Symbol], ...]:
-    """The sums over all variables: the stage, the result, and the per-variable value that is summed."""
+    """The sums over all variables: stage, result, and the per-variable value that is summed."""
     found: dict[Symbol, tuple[str, Symbol, Symbol]] = {}
     for line in schedule.lines():
         value = line.value

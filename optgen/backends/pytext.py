@@ -107,8 +107,8 @@ def fitted(
 ) -> Iterator[str]:
     """Statements that assign an expression, each short enough for a line.
 
-    An expression that is too long is not wrapped: its largest operands become values with a name, in
-    the order in which they are evaluated.
+    An expression that is too long is not wrapped: its largest operands become values with a name,
+    in the order in which they are evaluated.
     """
     text = f"{target} = {print_expr(expr, style)}"
     room = LINE_LENGTH - len(INDENT) * indent

@@ -6,13 +6,20 @@ All mistakes of a spec are collected before any is raised.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optgen.diagnostics import Label, Span
 from optgen.frontend.cells import Candidate, Decision, decide, describe, modes_with
 from optgen.frontend.common import lower_stages
-from optgen.frontend.conditions import ALWAYS, Condition, holds, parse_condition, tests
+from optgen.frontend.conditions import (
+    ALWAYS,
+    Condition,
+    holds,
+    parse_condition,
+    python_text,
+    tests,
+)
 from optgen.frontend.equations import parse_equations
 from optgen.frontend.modes import Block, LoweredMode, ModeScope, lower_mode
 from optgen.frontend.names import LOWER_WORD
@@ -23,7 +30,7 @@ from optgen.frontend.source import Source, on_one_line
 from optgen.frontend.spec_checks import DEFAULT_MODE, check_spec, is_sound
 from optgen.frontend.toml import SpanIndex, parse_toml, read_toml
 from optgen.frontend.usage import check_usage
-from optgen.ir.program import Hyperparameter, Program, Slot
+from optgen.ir.program import Hyperparameter, Mode, Program, Slot
 from optgen.ir.rate import ELEMENT, STEP, TENSOR
 
 _RATES = {"element": ELEMENT, "variable": TENSOR, "step": STEP}
@@ -92,7 +99,7 @@ def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
         module,
         tuple(hyperparameters.values()),
         tuple(slots.values()),
-        tuple(mode.mode for mode in modes),
+        tuple(conditions.with_test(mode.mode, hyperparameters) for mode in modes),
         stages,
         common,
         conditions.decision.choices(),
@@ -187,6 +194,13 @@ class _Conditions:
                 found._place_slot(name, condition, hyperparameters, report)
         found.settled = len(report.diagnostics) == before
         return found
+
+    def with_test(self, mode: Mode, hyperparameters: Mapping[str, Hyperparameter]) -> Mode:
+        """The mode with its condition in the form that the generated class tests."""
+        optional = frozenset(row.name for row in hyperparameters.values() if row.optional)
+        (condition,) = (c.condition for c in self.candidates if c.name == mode.name)
+        reads = tuple(dict.fromkeys(test.name for test in tests(condition)))
+        return replace(mode, test=python_text(condition, optional), reads=reads)
 
     def mentioned(self) -> set[str]:
         """The hyperparameters that any condition mentions."""

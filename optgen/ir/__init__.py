@@ -1,1 +1,1 @@
-"""The vocabulary of the compiler: rates, expressions, programs, their text form, verifier and interpreter."""
+"""The vocabulary: rates, expressions, programs, their text form, verifier, interpreter."""

@@ -30,8 +30,9 @@ class Symbol:
         name: the name in the spec, or one made by the compiler.
         kind: what the symbol stands for.
         rate: what the value varies over.
-        version: 0 for the value at the start of a step, then one more per assignment.  A Program knows
-            only version 0, "the current value"; in a Variant each (name, version) is assigned once.
+        version: 0 for the value at the start of a step, then one more per assignment.  A Program
+            knows only version 0, "the current value"; in a Variant each (name, version) is
+            assigned once.
         truth: whether the value is a truth value instead of a number.
     """
 

@@ -1,7 +1,7 @@
 """The reference interpreter: the definition of the language.
 
-It walks any form of the IR with NumPy.  It shares nothing with the printers and backends, and is what
-each of them is compared with.
+It walks any form of the IR with NumPy.  It shares nothing with the printers and backends, and is
+what each of them is compared with.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ BLOCK = 4096
 LANES = 256
 
 Array = npt.NDArray[Any]
-# A value of rate ELEMENT or TENSOR has one entry per variable; one of lower rate is a single number.
+# A value of rate ELEMENT or TENSOR has one entry per variable; one of lower rate is a single
+# number.
 Value = Any
 
 
@@ -32,8 +33,9 @@ class State:
 
     Attributes:
         step: hyperparameters, counters and STEP slots by name: float64 numbers.
-        tensors: per variable, ``w``, ``g``, elementwise slots (arrays of the variable's shape and dtype)
-            and per-variable numbers (TENSOR slots, per-variable hyperparameters, ``size``) by name.
+        tensors: per variable, ``w``, ``g``, elementwise slots (arrays of the variable's shape and
+            dtype) and per-variable numbers (TENSOR slots, per-variable hyperparameters, ``size``)
+            by name.
     """
 
     step: dict[str, float]
@@ -203,7 +205,7 @@ class _Machine:
         return total
 
     def _stored(self, rate: Rate, value: Value) -> Value:
-        """The value as the target holds it: broadcast to every variable and element, and rounded."""
+        """The value as the target holds it: broadcast to its rate, and rounded."""
         if rate <= STEP:
             return value
         tensors = self.state.tensors
@@ -252,7 +254,8 @@ def initial_state(
 
     Args:
         variables: the variables.
-        slots: per slot of rate TENSOR or ELEMENT its initial value, None for a copy of the variable.
+        slots: per slot of rate TENSOR or ELEMENT its initial value, None for a copy of the
+            variable.
         rates: the rate of each slot.
     """
     tensors: list[dict[str, Any]] = []

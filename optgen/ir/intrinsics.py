@@ -1,8 +1,8 @@
 """The function table of the language: one row per operator, function and reduction.
 
-A row says everything that any part of the compiler needs to know about a function: how many arguments
-it takes and of which type, how the rate of its result follows from theirs, what it means (NumPy), and how
-each backend spells it.  The language reference is checked against this table.
+A row says everything that any part of the compiler needs to know about a function: how many
+arguments it takes and of which type, how the rate of its result follows from theirs, what it means
+(NumPy), and how each backend spells it.  The language reference is checked against this table.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Intrinsic:
         return argument_rate
 
     def accepts_rate(self, argument_rate: Rate) -> bool:
-        """Whether the function makes sense for arguments of this rate: only what varies can be reduced."""
+        """Whether arguments of this rate make sense: only what varies can be reduced."""
         if self.reduces is Reduction.VARIABLE:
             return argument_rate == ELEMENT
         return self.reduces is None or argument_rate == TENSOR

@@ -1,7 +1,7 @@
 """The three forms of an optimizer inside the compiler, each with an invariant of its own.
 
-A `Program` may hold several modes.  A `Variant` holds one: a straight line of assignments in SSA form,
-free of loops.  A `Schedule` orders a Variant into scalar lines and flat loops.
+A `Program` may hold several modes.  A `Variant` holds one: a straight line of assignments in SSA
+form, free of loops.  A `Schedule` orders a Variant into scalar lines and flat loops.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Hyperparameter:
         optional: whether None is allowed.
         choices: the allowed strings of a ``choice``.
         doc: what it does, for the class's docstring.
-        per_variable: whether its value may differ between variables (a variable that is excluded from
-            weight decay sees 0).
+        per_variable: whether its value may differ between variables (a variable that is excluded
+            from weight decay sees 0).
     """
 
     name: str
@@ -83,7 +83,8 @@ class Equation:
     """One line of a spec: the current value of ``target`` becomes ``value``.
 
     Attributes:
-        target: the symbol assigned to, version 0; its rate is a slot's declared rate, or that of the value.
+        target: the symbol assigned to, version 0; its rate is a slot's declared rate, or that of
+            the value.
         value: the right-hand side; every symbol in it is version 0.
         text: the line as the author wrote it, without comment.
         span: where it stands in the spec.
@@ -121,15 +122,20 @@ class Mode:
 
     Attributes:
         name: the mode's name, a word.
-        condition: the condition on hyperparameters as the author wrote it; empty if it is the only mode.
+        condition: the condition on hyperparameters as the author wrote it; empty if it is the only
+            mode.
         slots: the names of the slots that exist in this mode, in the spec's order.
         equations: shared and own equations, in order of execution.
+        test: the condition as a Python expression, printed from its parsed form.
+        reads: the hyperparameters that the condition mentions.
     """
 
     name: str
     condition: str
     slots: tuple[str, ...]
     equations: tuple[Equation, ...]
+    test: str = "True"
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,8 +188,8 @@ class Assign:
     Attributes:
         target: the symbol defined here and nowhere else.
         value: the right-hand side.
-        stage: the common stage that the line belongs to, None for the author's lines.  When the stage is
-            off the line does not run.
+        stage: the common stage that the line belongs to, None for the author's lines.  When the
+            stage is off the line does not run.
         otherwise: what ``target`` stands for when the stage is off; None if it is then never used.
         text: the equation that the line comes from, as the author wrote it.
     """

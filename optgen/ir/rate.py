@@ -1,15 +1,15 @@
 """Rates: what a value varies over.
 
-The rate of a value is the one attribute from which the compiler derives what to check, what to hoist
-out of a loop, where to split a step into phases, and where each value is computed and kept.
+The rate of a value is the one attribute from which the compiler derives what to check, what to
+hoist out of a loop, where to split a step into phases, and where each value is computed and kept.
 
 The rates form a lattice::
 
     CONST < STEP < TENSOR < AXIS(k) < ELEMENT
 
-``CONST`` is fixed in the text, ``STEP`` changes from one step to the next, ``TENSOR`` from one variable
-to the next, ``AXIS(k)`` along one axis of a variable, ``ELEMENT`` from one element to the next.  Two
-different axes join to ``ELEMENT``.
+``CONST`` is fixed in the text, ``STEP`` changes from one step to the next, ``TENSOR`` from one
+variable to the next, ``AXIS(k)`` along one axis of a variable, ``ELEMENT`` from one element to the
+next.  Two different axes join to ``ELEMENT``.
 """
 
 from __future__ import annotations

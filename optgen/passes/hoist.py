@@ -1,8 +1,9 @@
 """Move every subexpression to the rate it varies at.
 
-The largest subexpressions of a line that vary less than the line itself become lines of their own, which
-later run once per step or once per variable instead of once per element.  This changes no result: such a
-subexpression is computed in float64 and rounded once where it meets elements, hoisted or not.
+The largest subexpressions of a line that vary less than the line itself become lines of their own,
+which later run once per step or once per variable instead of once per element.  This changes no
+result: such a subexpression is computed in float64 and rounded once where it meets elements,
+hoisted or not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from optgen.passes.naming import fresh
 
 
 def hoist(variant: Variant) -> Variant:
-    """The variant in which the operands of a line are of the line's rate, or plain names and numbers."""
+    """The variant whose operands are of their line's rate, or plain names and numbers."""
     lines: list[Assign] = []
     taken = {line.target.name for line in variant.lines} | {slot.name for slot in variant.slots}
     known: dict[tuple[Expr, str | None], Symbol] = {}
@@ -59,7 +60,7 @@ def hoist(variant: Variant) -> Variant:
 
 
 def is_atom(expr: Expr) -> bool:
-    """Whether an expression costs nothing to evaluate where it stands: a name or a signed number."""
+    """Whether an expression costs nothing where it stands: a name or a signed number."""
     if isinstance(expr, Apply) and expr.function == "negative":
         return isinstance(expr.args[0], Number)
     return isinstance(expr, Ref | Number)

@@ -54,8 +54,8 @@ def fresh(expr: Expr, user: str, taken: Collection[str]) -> str:
 
     Args:
         expr: the value.
-        user: the name whose assignment uses the value; a value whose own words are too long, or whose
-            first character could not start a name, is named after it.
+        user: the name whose assignment uses the value; a value whose own words are too long, or
+            whose first character could not start a name, is named after it.
         taken: the names in use.
     """
     name = words(expr)

@@ -1,7 +1,7 @@
 """Program -> Variant: one mode as a straight line of assignments, each value assigned once.
 
-The common stages run around the author's update from here on, as lines that a stage's absence skips, so
-that every later pass treats them like any other line.
+The common stages run around the author's update from here on, as lines that a stage's absence
+skips, so that every later pass treats them like any other line.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Variant -> Schedule: cut a step into phases at its reductions.
 
-A reduction is known only when a whole loop has ended, so a value that needs one belongs to a later loop.
-Each reduction runs in the last loop that still comes before its first use: a loop that exists only for a
-common stage can then be left out when the stage is off.  Elementwise values that several loops need are
-computed again from memory, which no loop but the last one writes; so nothing is ever applied twice.
+A reduction is known only when a whole loop has ended, so a value that needs one belongs to a later
+loop. Each reduction runs in the last loop that still comes before its first use: a loop that
+exists only for a common stage can then be left out when the stage is off.  Elementwise values that
+several loops need are computed again from memory, which no loop but the last one writes; so
+nothing is ever applied twice.
 """
 
 from __future__ import annotations

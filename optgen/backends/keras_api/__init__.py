@@ -1,1 +1,1 @@
-"""The class backend: a Keras-style optimizer class per spec, and the module of the common stages."""
+"""The class backend: a Keras-style class per spec, and the module of the common stages."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Sequence
 
 from optgen.backends.artifact import Artifact, Source, header, templates
@@ -145,35 +144,16 @@ def _slot_fields(slot: Slot) -> list[str]:
     return [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
 
 
-def print_condition(node: ast.expr, inside: type[ast.boolop] | None = None) -> str:
-    """A condition of the front end's grammar as Python text, with no parenthesis too many."""
-    if isinstance(node, ast.BoolOp):
-        word = " and " if isinstance(node.op, ast.And) else " or "
-        text = word.join(print_condition(part, type(node.op)) for part in node.values)
-        return f"({text})" if inside is not None and inside is not type(node.op) else text
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        simple = not isinstance(node.operand, ast.BoolOp)
-        text = print_condition(node.operand)
-        return f"not {text}" if simple else f"not ({text})"
-    return ast.unparse(node)
-
-
 def _selection(program: Program) -> Iterable[str]:
     """Statements that return the mode; exactly one condition holds, so the last needs no test."""
     if len(program.modes) == 1:
         yield f"return {program.modes[0].name.upper()}"
         return
-    names = [
-        node.id
-        for mode in program.modes
-        for node in ast.walk(ast.parse(mode.condition, mode="eval"))
-        if isinstance(node, ast.Name)
-    ]
+    names = [name for mode in program.modes for name in mode.reads]
     for name in dict.fromkeys(names):
         yield f'{name} = self.mode_value("{name}")'
     for mode in program.modes[:-1]:
-        # The front end has checked the condition against its grammar; this prints the tree anew.
-        yield f"if {print_condition(ast.parse(mode.condition, mode='eval').body)}:"
+        yield f"if {mode.test}:"
         yield f"    return {mode.name.upper()}"
     yield f"return {program.modes[-1].name.upper()}"
 
