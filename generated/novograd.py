@@ -78,8 +78,8 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.plain_gradient_norm_serial,
-    parallel=cpu.plain_gradient_norm_parallel,
+    serial=cpu.gradient_norm_serial,
+    parallel=cpu.gradient_norm_parallel,
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -89,46 +89,8 @@ GRADIENT_NORM_PHASE = Phase(
 
 SQUARES_PHASE = Phase(
     name="squares",
-    serial=cpu.plain_squares_serial,
-    parallel=cpu.plain_squares_parallel,
-    scalars=squares_scalars,
-    stage_scalars=SQUARES_STAGES,
-    reductions=1,
-)
-
-DECAY_GRADIENT_NORM_PHASE = Phase(
-    name="gradient_norm",
-    serial=cpu.decay_gradient_norm_serial,
-    parallel=cpu.decay_gradient_norm_parallel,
-    scalars=gradient_norm_scalars,
-    stage_scalars=GRADIENT_NORM_STAGES,
-    stages=("clipnorm", "global_clipnorm"),
-    reductions=1,
-    sums_over_variables=(("global_clipnorm", "global_square_sum", "sum_of_squares_of_g"),),
-)
-
-DECAY_SQUARES_PHASE = Phase(
-    name="squares",
-    serial=cpu.decay_squares_serial,
-    parallel=cpu.decay_squares_parallel,
-    scalars=squares_scalars,
-    stage_scalars=SQUARES_STAGES,
-    reductions=1,
-)
-
-AMSGRAD_SQUARES_PHASE = Phase(
-    name="squares",
-    serial=cpu.amsgrad_squares_serial,
-    parallel=cpu.amsgrad_squares_parallel,
-    scalars=squares_scalars,
-    stage_scalars=SQUARES_STAGES,
-    reductions=1,
-)
-
-AMSGRAD_DECAY_SQUARES_PHASE = Phase(
-    name="squares",
-    serial=cpu.amsgrad_decay_squares_serial,
-    parallel=cpu.amsgrad_decay_squares_parallel,
+    serial=cpu.squares_serial,
+    parallel=cpu.squares_parallel,
     scalars=squares_scalars,
     stage_scalars=SQUARES_STAGES,
     reductions=1,
@@ -136,7 +98,16 @@ AMSGRAD_DECAY_SQUARES_PHASE = Phase(
 
 PLAIN = Mode(
     name="plain",
-    columns=("sum_of_squares_of_g", "v", "clipnorm_scale", "squares", "sqrt_v_plus_epsilon"),
+    columns=(
+        "weight_decay",
+        "sum_of_squares_of_g",
+        "v",
+        "v_hat",
+        "clipnorm_scale",
+        "squares",
+        "sqrt_v_plus_epsilon",
+        "sqrt_v_hat_plus_epsilon",
+    ),
     element_slots=("m",),
     variable_slots=("v",),
     phases=(
@@ -159,15 +130,17 @@ DECAY = Mode(
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
+        "v_hat",
         "clipnorm_scale",
         "squares",
         "sqrt_v_plus_epsilon",
+        "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v",),
     phases=(
-        DECAY_GRADIENT_NORM_PHASE,
-        DECAY_SQUARES_PHASE,
+        GRADIENT_NORM_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.decay_update_serial,
@@ -181,7 +154,16 @@ DECAY = Mode(
 
 AVERAGING = Mode(
     name="averaging",
-    columns=("sum_of_squares_of_g", "v", "clipnorm_scale", "squares", "sqrt_v_plus_epsilon"),
+    columns=(
+        "weight_decay",
+        "sum_of_squares_of_g",
+        "v",
+        "v_hat",
+        "clipnorm_scale",
+        "squares",
+        "sqrt_v_plus_epsilon",
+        "sqrt_v_hat_plus_epsilon",
+    ),
     element_slots=("m",),
     variable_slots=("v",),
     phases=(
@@ -204,15 +186,17 @@ DECAY_AVERAGING = Mode(
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
+        "v_hat",
         "clipnorm_scale",
         "squares",
         "sqrt_v_plus_epsilon",
+        "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v",),
     phases=(
-        DECAY_GRADIENT_NORM_PHASE,
-        DECAY_SQUARES_PHASE,
+        GRADIENT_NORM_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.decay_averaging_update_serial,
@@ -227,18 +211,20 @@ DECAY_AVERAGING = Mode(
 AMSGRAD = Mode(
     name="amsgrad",
     columns=(
+        "weight_decay",
         "sum_of_squares_of_g",
         "v",
         "v_hat",
         "clipnorm_scale",
         "squares",
+        "sqrt_v_plus_epsilon",
         "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        AMSGRAD_SQUARES_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_update_serial,
@@ -259,13 +245,14 @@ AMSGRAD_DECAY = Mode(
         "v_hat",
         "clipnorm_scale",
         "squares",
+        "sqrt_v_plus_epsilon",
         "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v", "v_hat"),
     phases=(
-        DECAY_GRADIENT_NORM_PHASE,
-        AMSGRAD_DECAY_SQUARES_PHASE,
+        GRADIENT_NORM_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_decay_update_serial,
@@ -280,18 +267,20 @@ AMSGRAD_DECAY = Mode(
 AMSGRAD_AVERAGING = Mode(
     name="amsgrad_averaging",
     columns=(
+        "weight_decay",
         "sum_of_squares_of_g",
         "v",
         "v_hat",
         "clipnorm_scale",
         "squares",
+        "sqrt_v_plus_epsilon",
         "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        AMSGRAD_SQUARES_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_averaging_update_serial,
@@ -312,13 +301,14 @@ AMSGRAD_DECAY_AVERAGING = Mode(
         "v_hat",
         "clipnorm_scale",
         "squares",
+        "sqrt_v_plus_epsilon",
         "sqrt_v_hat_plus_epsilon",
     ),
     element_slots=("m",),
     variable_slots=("v", "v_hat"),
     phases=(
-        DECAY_GRADIENT_NORM_PHASE,
-        AMSGRAD_DECAY_SQUARES_PHASE,
+        GRADIENT_NORM_PHASE,
+        SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_decay_averaging_update_serial,

@@ -26,7 +26,7 @@ from optgen.runtime.kernels import (
 
 
 @kernel
-def plain_gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums):
+def gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums):
     """sum_of_squares_of_g, for the stages clipnorm and global_clipnorm."""
     lanes = np.empty(LANES)
     for block in range(block_sums.shape[0]):
@@ -50,46 +50,46 @@ def plain_gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation
 
 
 @kernel
-def plain_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `plain_gradient_norm` over one chunk of one variable."""
+def gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator):
+    """Run `gradient_norm` over one chunk of one variable."""
     g = elements(like, tables, chunk, 1)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
     block_sums = chunk_sums(tables, chunk)
-    plain_gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums)
+    gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums)
 
 
 @kernel
-def plain_gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `plain_gradient_norm` over all variables, its chunks one after the other."""
+def gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
+    """Run `gradient_norm` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in range(chunks.shape[0]):
-        plain_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 0, 0)
+        gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
 
 
 @parallel_kernel
-def plain_gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `plain_gradient_norm` over all variables, its chunks in parallel."""
+def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
+    """Run `gradient_norm` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
-        plain_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 0, 0)
+        gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
 
 
 @kernel
-def plain_squares_variable(tensor, row, clipnorm):
+def squares_variable(tensor, row, clipnorm):
     """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 0]
+    sum_of_squares_of_g = tensor[row, 1]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 2] = clipnorm_scale
+        tensor[row, 4] = clipnorm_scale
 
 
 @kernel
-def plain_squares(
+def squares(
     g,
     accumulator,
     loss_scale_factor,
@@ -129,18 +129,18 @@ def plain_squares(
 
 
 @kernel
-def plain_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `plain_squares` over one chunk of one variable."""
+def squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
+    """Run `squares` over one chunk of one variable."""
     g = elements(like, tables, chunk, 1)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
     block_sums = chunk_sums(tables, chunk)
-    plain_squares(
+    squares(
         g,
         accumulator,
         loss_scale_factor,
@@ -154,25 +154,25 @@ def plain_squares_chunk(chunk, like, tables, scalars, stages, average, accumulat
 
 
 @kernel
-def plain_squares_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `plain_squares` over all variables, its chunks one after the other."""
+def squares_serial(like, tables, scalars, stages, average, accumulator):
+    """Run `squares` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        plain_squares_variable(tensor, row, stages[2])
+        squares_variable(tensor, row, stages[2])
     for chunk in range(chunks.shape[0]):
-        plain_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 3, 0)
+        squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
 
 
 @parallel_kernel
-def plain_squares_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `plain_squares` over all variables, its chunks in parallel."""
+def squares_parallel(like, tables, scalars, stages, average, accumulator):
+    """Run `squares` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        plain_squares_variable(tensor, row, stages[2])
+        squares_variable(tensor, row, stages[2])
     for chunk in prange(chunks.shape[0]):
-        plain_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 3, 0)
+        squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
 
 
 @kernel
@@ -180,18 +180,18 @@ def plain_update_variable(tensor, row, t_is_one, beta_2, one_minus_beta_2, epsil
     """v = where(t == 1, squares, beta_2 * v + (1 - beta_2) * squares)
     d = g / (sqrt(v) + epsilon)
     """
-    sum_of_squares_of_g = tensor[row, 0]
-    squares = tensor[row, 3]
-    previous_v = tensor[row, 1]
+    sum_of_squares_of_g = tensor[row, 1]
+    squares = tensor[row, 5]
+    previous_v = tensor[row, 2]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 2] = clipnorm_scale
+        tensor[row, 4] = clipnorm_scale
     v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
     sqrt_v_plus_epsilon = np.sqrt(v) + epsilon
 
-    tensor[row, 1] = v
-    tensor[row, 4] = sqrt_v_plus_epsilon
+    tensor[row, 2] = v
+    tensor[row, 6] = sqrt_v_plus_epsilon
 
 
 @kernel
@@ -264,12 +264,12 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 4))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -332,175 +332,6 @@ def plain_update_parallel(like, tables, scalars, stages, average, accumulator):
         )
     for chunk in prange(chunks.shape[0]):
         plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-
-
-@kernel
-def decay_gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums):
-    """sum_of_squares_of_g, for the stages clipnorm and global_clipnorm."""
-    lanes = np.empty(LANES)
-    for block in range(block_sums.shape[0]):
-        start = block * BLOCK
-        stop = min(start + BLOCK, g.size)
-        lanes[:] = 0.0
-        for row in range(start, stop, LANES):
-            first = uint64(row)
-            for lane in range(uint64(min(LANES, stop - row))):
-                i = first + lane
-                g_i = g[i]
-                if accumulator is not None:
-                    accumulator_i = accumulator[i]
-
-                if loss_scale_factor is not None:
-                    g_i = g_i / loss_scale_factor
-                if accumulator is not None:
-                    g_i = (g_i + accumulator_i) / gradient_accumulation_steps
-                lanes[lane] += square(float64(g_i))
-        block_sums[block, 0] = fold_lanes(lanes)
-
-
-@kernel
-def decay_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `decay_gradient_norm` over one chunk of one variable."""
-    g = elements(like, tables, chunk, 1)
-    accumulator = optional_elements(like, accumulator, tables, chunk, 3)
-    loss_scale_factor = rounded(like, stages[0])
-    gradient_accumulation_steps = rounded(like, stages[1])
-    block_sums = chunk_sums(tables, chunk)
-    decay_gradient_norm(g, accumulator, loss_scale_factor, gradient_accumulation_steps, block_sums)
-
-
-@kernel
-def decay_gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `decay_gradient_norm` over all variables, its chunks one after the other."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for chunk in range(chunks.shape[0]):
-        decay_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
-
-
-@parallel_kernel
-def decay_gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `decay_gradient_norm` over all variables, its chunks in parallel."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for chunk in prange(chunks.shape[0]):
-        decay_gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
-
-
-@kernel
-def decay_squares_variable(tensor, row, clipnorm):
-    """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
-
-    if clipnorm is not None:
-        clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 3] = clipnorm_scale
-
-
-@kernel
-def decay_squares(
-    g,
-    accumulator,
-    loss_scale_factor,
-    gradient_accumulation_steps,
-    clipnorm_scale,
-    global_clipnorm_scale,
-    minus_clipvalue,
-    clipvalue,
-    block_sums,
-):
-    """squares = sum(g * g)"""
-    lanes = np.empty(LANES)
-    for block in range(block_sums.shape[0]):
-        start = block * BLOCK
-        stop = min(start + BLOCK, g.size)
-        lanes[:] = 0.0
-        for row in range(start, stop, LANES):
-            first = uint64(row)
-            for lane in range(uint64(min(LANES, stop - row))):
-                i = first + lane
-                g_i = g[i]
-                if accumulator is not None:
-                    accumulator_i = accumulator[i]
-
-                if loss_scale_factor is not None:
-                    g_i = g_i / loss_scale_factor
-                if accumulator is not None:
-                    g_i = (g_i + accumulator_i) / gradient_accumulation_steps
-                if clipnorm_scale is not None:
-                    g_i = g_i * clipnorm_scale
-                if global_clipnorm_scale is not None:
-                    g_i = g_i * global_clipnorm_scale
-                if minus_clipvalue is not None:
-                    g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
-                lanes[lane] += float64(g_i * g_i)
-        block_sums[block, 0] = fold_lanes(lanes)
-
-
-@kernel
-def decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `decay_squares` over one chunk of one variable."""
-    g = elements(like, tables, chunk, 1)
-    accumulator = optional_elements(like, accumulator, tables, chunk, 3)
-    loss_scale_factor = rounded(like, stages[0])
-    gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
-    global_clipnorm_scale = rounded(like, stages[3])
-    minus_clipvalue = rounded(like, stages[4])
-    clipvalue = rounded(like, stages[5])
-    block_sums = chunk_sums(tables, chunk)
-    decay_squares(
-        g,
-        accumulator,
-        loss_scale_factor,
-        gradient_accumulation_steps,
-        clipnorm_scale,
-        global_clipnorm_scale,
-        minus_clipvalue,
-        clipvalue,
-        block_sums,
-    )
-
-
-@kernel
-def decay_squares_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `decay_squares` over all variables, its chunks one after the other."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        decay_squares_variable(tensor, row, stages[2])
-    for chunk in range(chunks.shape[0]):
-        decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 4, 0)
-
-
-@parallel_kernel
-def decay_squares_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `decay_squares` over all variables, its chunks in parallel."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        decay_squares_variable(tensor, row, stages[2])
-    for chunk in prange(chunks.shape[0]):
-        decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 4, 0)
-
-
-@kernel
-def decay_update_variable(tensor, row, t_is_one, beta_2, one_minus_beta_2, epsilon, clipnorm):
-    """v = where(t == 1, squares, beta_2 * v + (1 - beta_2) * squares)
-    d = g / (sqrt(v) + epsilon)
-    """
-    sum_of_squares_of_g = tensor[row, 1]
-    squares = tensor[row, 4]
-    previous_v = tensor[row, 2]
-
-    if clipnorm is not None:
-        clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 3] = clipnorm_scale
-    v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
-    sqrt_v_plus_epsilon = np.sqrt(v) + epsilon
-
-    tensor[row, 2] = v
-    tensor[row, 5] = sqrt_v_plus_epsilon
 
 
 @kernel
@@ -576,13 +407,13 @@ def decay_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 5))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
     weight_decay = rounded(like, number(tables, chunk, 0))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -617,7 +448,7 @@ def decay_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `decay_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        decay_update_variable(
+        plain_update_variable(
             tensor,
             row,
             scalars[2],
@@ -635,7 +466,7 @@ def decay_update_parallel(like, tables, scalars, stages, average, accumulator):
     """Run `decay_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        decay_update_variable(
+        plain_update_variable(
             tensor,
             row,
             scalars[2],
@@ -722,13 +553,13 @@ def averaging_update_chunk(chunk, like, tables, scalars, stages, average, accumu
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 4))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -871,14 +702,14 @@ def decay_averaging_update_chunk(chunk, like, tables, scalars, stages, average, 
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 5))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
     weight_decay = rounded(like, number(tables, chunk, 0))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -914,7 +745,7 @@ def decay_averaging_update_serial(like, tables, scalars, stages, average, accumu
     """Run `decay_averaging_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        decay_update_variable(
+        plain_update_variable(
             tensor,
             row,
             scalars[3],
@@ -932,7 +763,7 @@ def decay_averaging_update_parallel(like, tables, scalars, stages, average, accu
     """Run `decay_averaging_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        decay_update_variable(
+        plain_update_variable(
             tensor,
             row,
             scalars[3],
@@ -946,123 +777,26 @@ def decay_averaging_update_parallel(like, tables, scalars, stages, average, accu
 
 
 @kernel
-def amsgrad_squares_variable(tensor, row, clipnorm):
-    """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 0]
-
-    if clipnorm is not None:
-        clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 3] = clipnorm_scale
-
-
-@kernel
-def amsgrad_squares(
-    g,
-    accumulator,
-    loss_scale_factor,
-    gradient_accumulation_steps,
-    clipnorm_scale,
-    global_clipnorm_scale,
-    minus_clipvalue,
-    clipvalue,
-    block_sums,
-):
-    """squares = sum(g * g)"""
-    lanes = np.empty(LANES)
-    for block in range(block_sums.shape[0]):
-        start = block * BLOCK
-        stop = min(start + BLOCK, g.size)
-        lanes[:] = 0.0
-        for row in range(start, stop, LANES):
-            first = uint64(row)
-            for lane in range(uint64(min(LANES, stop - row))):
-                i = first + lane
-                g_i = g[i]
-                if accumulator is not None:
-                    accumulator_i = accumulator[i]
-
-                if loss_scale_factor is not None:
-                    g_i = g_i / loss_scale_factor
-                if accumulator is not None:
-                    g_i = (g_i + accumulator_i) / gradient_accumulation_steps
-                if clipnorm_scale is not None:
-                    g_i = g_i * clipnorm_scale
-                if global_clipnorm_scale is not None:
-                    g_i = g_i * global_clipnorm_scale
-                if minus_clipvalue is not None:
-                    g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
-                lanes[lane] += float64(g_i * g_i)
-        block_sums[block, 0] = fold_lanes(lanes)
-
-
-@kernel
-def amsgrad_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_squares` over one chunk of one variable."""
-    g = elements(like, tables, chunk, 1)
-    accumulator = optional_elements(like, accumulator, tables, chunk, 3)
-    loss_scale_factor = rounded(like, stages[0])
-    gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
-    global_clipnorm_scale = rounded(like, stages[3])
-    minus_clipvalue = rounded(like, stages[4])
-    clipvalue = rounded(like, stages[5])
-    block_sums = chunk_sums(tables, chunk)
-    amsgrad_squares(
-        g,
-        accumulator,
-        loss_scale_factor,
-        gradient_accumulation_steps,
-        clipnorm_scale,
-        global_clipnorm_scale,
-        minus_clipvalue,
-        clipvalue,
-        block_sums,
-    )
-
-
-@kernel
-def amsgrad_squares_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_squares` over all variables, its chunks one after the other."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        amsgrad_squares_variable(tensor, row, stages[2])
-    for chunk in range(chunks.shape[0]):
-        amsgrad_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 4, 0)
-
-
-@parallel_kernel
-def amsgrad_squares_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_squares` over all variables, its chunks in parallel."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        amsgrad_squares_variable(tensor, row, stages[2])
-    for chunk in prange(chunks.shape[0]):
-        amsgrad_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 4, 0)
-
-
-@kernel
 def amsgrad_update_variable(tensor, row, t_is_one, beta_2, one_minus_beta_2, epsilon, clipnorm):
     """v = where(t == 1, squares, beta_2 * v + (1 - beta_2) * squares)
     v_hat = maximum(v_hat, v)
     d = g / (sqrt(v_hat) + epsilon)
     """
-    sum_of_squares_of_g = tensor[row, 0]
-    squares = tensor[row, 4]
-    previous_v = tensor[row, 1]
-    previous_v_hat = tensor[row, 2]
+    sum_of_squares_of_g = tensor[row, 1]
+    squares = tensor[row, 5]
+    previous_v = tensor[row, 2]
+    previous_v_hat = tensor[row, 3]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 3] = clipnorm_scale
+        tensor[row, 4] = clipnorm_scale
     v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
     v_hat = np.maximum(previous_v_hat, v)
     sqrt_v_hat_plus_epsilon = np.sqrt(v_hat) + epsilon
 
-    tensor[row, 1] = v
-    tensor[row, 2] = v_hat
-    tensor[row, 5] = sqrt_v_hat_plus_epsilon
+    tensor[row, 2] = v
+    tensor[row, 3] = v_hat
+    tensor[row, 7] = sqrt_v_hat_plus_epsilon
 
 
 @kernel
@@ -1135,12 +869,12 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 5))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -1203,134 +937,6 @@ def amsgrad_update_parallel(like, tables, scalars, stages, average, accumulator)
         )
     for chunk in prange(chunks.shape[0]):
         amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-
-
-@kernel
-def amsgrad_decay_squares_variable(tensor, row, clipnorm):
-    """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
-
-    if clipnorm is not None:
-        clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 4] = clipnorm_scale
-
-
-@kernel
-def amsgrad_decay_squares(
-    g,
-    accumulator,
-    loss_scale_factor,
-    gradient_accumulation_steps,
-    clipnorm_scale,
-    global_clipnorm_scale,
-    minus_clipvalue,
-    clipvalue,
-    block_sums,
-):
-    """squares = sum(g * g)"""
-    lanes = np.empty(LANES)
-    for block in range(block_sums.shape[0]):
-        start = block * BLOCK
-        stop = min(start + BLOCK, g.size)
-        lanes[:] = 0.0
-        for row in range(start, stop, LANES):
-            first = uint64(row)
-            for lane in range(uint64(min(LANES, stop - row))):
-                i = first + lane
-                g_i = g[i]
-                if accumulator is not None:
-                    accumulator_i = accumulator[i]
-
-                if loss_scale_factor is not None:
-                    g_i = g_i / loss_scale_factor
-                if accumulator is not None:
-                    g_i = (g_i + accumulator_i) / gradient_accumulation_steps
-                if clipnorm_scale is not None:
-                    g_i = g_i * clipnorm_scale
-                if global_clipnorm_scale is not None:
-                    g_i = g_i * global_clipnorm_scale
-                if minus_clipvalue is not None:
-                    g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
-                lanes[lane] += float64(g_i * g_i)
-        block_sums[block, 0] = fold_lanes(lanes)
-
-
-@kernel
-def amsgrad_decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_decay_squares` over one chunk of one variable."""
-    g = elements(like, tables, chunk, 1)
-    accumulator = optional_elements(like, accumulator, tables, chunk, 3)
-    loss_scale_factor = rounded(like, stages[0])
-    gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
-    global_clipnorm_scale = rounded(like, stages[3])
-    minus_clipvalue = rounded(like, stages[4])
-    clipvalue = rounded(like, stages[5])
-    block_sums = chunk_sums(tables, chunk)
-    amsgrad_decay_squares(
-        g,
-        accumulator,
-        loss_scale_factor,
-        gradient_accumulation_steps,
-        clipnorm_scale,
-        global_clipnorm_scale,
-        minus_clipvalue,
-        clipvalue,
-        block_sums,
-    )
-
-
-@kernel
-def amsgrad_decay_squares_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_decay_squares` over all variables, its chunks one after the other."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        amsgrad_decay_squares_variable(tensor, row, stages[2])
-    for chunk in range(chunks.shape[0]):
-        amsgrad_decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
-
-
-@parallel_kernel
-def amsgrad_decay_squares_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `amsgrad_decay_squares` over all variables, its chunks in parallel."""
-    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
-    for row in rows:
-        amsgrad_decay_squares_variable(tensor, row, stages[2])
-    for chunk in prange(chunks.shape[0]):
-        amsgrad_decay_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
-
-
-@kernel
-def amsgrad_decay_update_variable(
-    tensor,
-    row,
-    t_is_one,
-    beta_2,
-    one_minus_beta_2,
-    epsilon,
-    clipnorm,
-):
-    """v = where(t == 1, squares, beta_2 * v + (1 - beta_2) * squares)
-    v_hat = maximum(v_hat, v)
-    d = g / (sqrt(v_hat) + epsilon)
-    """
-    sum_of_squares_of_g = tensor[row, 1]
-    squares = tensor[row, 5]
-    previous_v = tensor[row, 2]
-    previous_v_hat = tensor[row, 3]
-
-    if clipnorm is not None:
-        clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 4] = clipnorm_scale
-    v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
-    v_hat = np.maximum(previous_v_hat, v)
-    sqrt_v_hat_plus_epsilon = np.sqrt(v_hat) + epsilon
-
-    tensor[row, 2] = v
-    tensor[row, 3] = v_hat
-    tensor[row, 6] = sqrt_v_hat_plus_epsilon
 
 
 @kernel
@@ -1406,7 +1012,7 @@ def amsgrad_decay_update_chunk(chunk, like, tables, scalars, stages, average, ac
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 6))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
     weight_decay = rounded(like, number(tables, chunk, 0))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
@@ -1447,7 +1053,7 @@ def amsgrad_decay_update_serial(like, tables, scalars, stages, average, accumula
     """Run `amsgrad_decay_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        amsgrad_decay_update_variable(
+        amsgrad_update_variable(
             tensor,
             row,
             scalars[2],
@@ -1465,7 +1071,7 @@ def amsgrad_decay_update_parallel(like, tables, scalars, stages, average, accumu
     """Run `amsgrad_decay_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        amsgrad_decay_update_variable(
+        amsgrad_update_variable(
             tensor,
             row,
             scalars[2],
@@ -1552,13 +1158,13 @@ def amsgrad_averaging_update_chunk(chunk, like, tables, scalars, stages, average
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 5))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -1709,7 +1315,7 @@ def amsgrad_decay_averaging_update_chunk(
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 6))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
     weight_decay = rounded(like, number(tables, chunk, 0))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
@@ -1752,7 +1358,7 @@ def amsgrad_decay_averaging_update_serial(like, tables, scalars, stages, average
     """Run `amsgrad_decay_averaging_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        amsgrad_decay_update_variable(
+        amsgrad_update_variable(
             tensor,
             row,
             scalars[3],
@@ -1778,7 +1384,7 @@ def amsgrad_decay_averaging_update_parallel(like, tables, scalars, stages, avera
     """Run `amsgrad_decay_averaging_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        amsgrad_decay_update_variable(
+        amsgrad_update_variable(
             tensor,
             row,
             scalars[3],

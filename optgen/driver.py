@@ -17,7 +17,7 @@ from pathlib import Path
 from optgen.backends.artifact import Artifact, Source
 from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class, emit_common
-from optgen.backends.layout import ModeLayout
+from optgen.backends.layout import ModeLayout, layouts
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.package.emit import emit_package
 from optgen.diagnostics import CompileError, Diagnostic
@@ -73,7 +73,7 @@ def compile_modes(
     program: Program, watch: Watch = lambda name, code: None
 ) -> tuple[ModeLayout, ...]:
     """The schedules of all modes of a program."""
-    return tuple(ModeLayout(compile_mode(program, mode.name, watch)) for mode in program.modes)
+    return layouts(compile_mode(program, mode.name, watch) for mode in program.modes)
 
 
 def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:

@@ -86,9 +86,15 @@ class PhaseLayout:
 
 @dataclass(frozen=True)
 class ModeLayout:
-    """The tables and phases of one mode."""
+    """The tables and phases of one mode.
+
+    Attributes:
+        schedule: the mode.
+        table: the columns of the table of per-variable numbers; empty until all modes are known.
+    """
 
     schedule: Schedule
+    table: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> dict[Symbol, str]:
@@ -119,21 +125,25 @@ class ModeLayout:
         return {name: column for column, name in enumerate(names)}
 
     @cached_property
-    def columns(self) -> dict[str, int]:
-        """The column of each per-variable number, those that all modes share first."""
+    def own_columns(self) -> tuple[tuple[str, ...], ...]:
+        """The per-variable numbers that this mode needs: inputs, stages' values, slots, others."""
         inputs: dict[str, None] = {}
-        shared: dict[str, None] = {}
-        own: dict[str, None] = {}
-        slots = [slot.name for slot in self.schedule.slots if slot.rate == TENSOR]
+        staged: dict[str, None] = {}
+        others: dict[str, None] = {}
+        slots = tuple(slot.name for slot in self.schedule.slots if slot.rate == TENSOR)
         for symbol in self.names:
             if symbol.rate == TENSOR and symbol.version == 0 and symbol.kind is not Kind.SLOT:
                 inputs.setdefault(symbol.name)
         for phase in self.schedule.phases:
-            group = shared if phase.stages is not None else own
+            group = staged if phase.stages is not None else others
             for symbol in self._kept(phase):
                 group.setdefault(self.column_name(symbol, phase))
-        ordered = dict.fromkeys((*sorted(inputs), *sorted(shared), *slots, *own))
-        return {name: column for column, name in enumerate(ordered)}
+        return tuple(inputs), tuple(staged), slots, tuple(others)
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """The column of each per-variable number in the table that all modes share."""
+        return {name: column for column, name in enumerate(self.table)}
 
     def column_name(self, symbol: Symbol, phase: Phase) -> str:
         """The name of the column that holds a per-variable value once ``phase`` has begun."""
@@ -218,6 +228,17 @@ class ModeLayout:
             for name, column in self.streams.items()
             if name in stages
         )
+
+
+def layouts(schedules: Iterable[Schedule]) -> tuple[ModeLayout, ...]:
+    """The layouts of an optimizer's modes, with one order of columns for all of them.
+
+    Phases that several modes have in common then read the same columns, and share a kernel.
+    """
+    modes = tuple(ModeLayout(schedule) for schedule in schedules)
+    groups = zip(*(mode.own_columns for mode in modes), strict=True)
+    table = dict.fromkeys(name for group in groups for names in group for name in names)
+    return tuple(replace(mode, table=tuple(table)) for mode in modes)
 
 
 def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:

@@ -1,0 +1,91 @@
+"""What tests of all generated classes share: the classes, their modes and arguments."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from optgen.runtime import Hyperparameter, Optimizer
+from tests.oracle import compiled, selecting, spec_modes
+from tests.pairwise import covering_arguments
+
+Arguments = dict[str, Any]
+
+EVERYTHING: Arguments = {
+    "weight_decay": 0.02,
+    "clipnorm": 0.4,
+    "use_ema": True,
+    "ema_momentum": 0.9,
+    "ema_overwrite_frequency": 2,
+    "loss_scale_factor": 2.0,
+    "gradient_accumulation_steps": 2,
+}
+"""Every common stage switched on; of the three ways to clip, the one that needs a reduction."""
+
+
+def class_of(spec: str) -> Any:
+    """The generated class of a spec."""
+    module = importlib.import_module(f"generated.{spec}")
+    return getattr(module, compiled(spec).program.name)
+
+
+def last_mode(spec: str) -> str:
+    """The mode of a spec that is declared last, which has the most slots."""
+    return [mode for name, mode in spec_modes() if name == spec][-1]
+
+
+def everything_on(spec: str, **changes: Any) -> Optimizer:
+    """An optimizer of a spec's last mode with every common stage on."""
+    optimizer: Optimizer = class_of(spec)(
+        **{**EVERYTHING, **hyperparameters_of(spec, last_mode(spec)), **changes}
+    )
+    return optimizer
+
+
+def hyperparameters_of(
+    spec: str, mode: str, rng: np.random.Generator | None = None
+) -> Arguments:
+    """Hyperparameters that select a mode, drawn inside their bounds.
+
+    Args:
+        spec: a spec's stem.
+        mode: one of its modes.
+        rng: where draws come from; a generator of its own, always the same, without.
+    """
+    rng = rng or np.random.default_rng(0)
+    cell = selecting(spec, mode)
+    return {h.name: _drawn(h, cell, rng) for h in class_of(spec).hyperparameters}
+
+
+def _drawn(h: Hyperparameter, cell: Arguments, rng: np.random.Generator) -> Any:
+    """A value of a hyperparameter; zeros and all that are not numbers are as the mode says."""
+    if h.kind != "float" or cell.get(h.name) == 0:
+        return cell.get(h.name, h.default)
+    if h.minimum is not None and h.maximum is not None:
+        return float(h.minimum + (h.maximum - h.minimum) * rng.uniform(0.05, 0.95))
+    return float((h.minimum or 0.0) + 10 ** rng.uniform(-3, -1))
+
+
+def declared(spec: str) -> set[str]:
+    """The names of a spec's own hyperparameters."""
+    return {h.name for h in class_of(spec).hyperparameters}
+
+
+def covering_cases() -> list[tuple[str, str, str, Arguments]]:
+    """Spec, mode, label and common arguments.
+
+    Every mode comes with no arguments and with two rows at least; every row of a spec's covering
+    set comes with one of its modes.
+    """
+    cases = []
+    for spec in dict.fromkeys(spec for spec, _ in spec_modes()):
+        modes = [mode for name, mode in spec_modes() if name == spec]
+        rows = list(covering_arguments(declared(spec)).items())
+        cases += [(spec, mode, "none", {}) for mode in modes]
+        for index in range(max(2 * len(modes), len(rows))):
+            label, arguments = rows[index % len(rows)]
+            if arguments:
+                cases.append((spec, modes[index % len(modes)], label, arguments))
+    return cases
