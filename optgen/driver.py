@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from optgen.backends.keras_api.emit import emit_class, emit_common
 from optgen.backends.layout import ModeLayout, layouts
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.package.emit import emit_package
-from optgen.diagnostics import CompileError, Diagnostic
+from optgen.diagnostics import CompileError, Diagnostic, Label, Span
 from optgen.frontend.common import common_programs, stages_program
 from optgen.frontend.lower import load_text
 from optgen.frontend.schema import OptimizerSpec
@@ -117,9 +117,23 @@ def compile_all(paths: Iterable[Path]) -> list[Optimizer]:
         except CompileError as error:
             mistakes += error.diagnostics
             sources.update(error.sources)
+    mistakes += _shared_names(optimizers)
     if mistakes:
         raise CompileError(tuple(mistakes), sources)
     return optimizers
+
+
+def _shared_names(optimizers: Iterable[Optimizer]) -> Iterator[Diagnostic]:
+    """A message per spec whose class or module another spec has before it."""
+    owners: dict[str, str] = {}
+    for optimizer in optimizers:
+        program, path = optimizer.program, optimizer.source.spec
+        for what, name in (("class", program.name), ("module", program.module)):
+            key = f"{what} {name.lower()}"
+            if key in owners:
+                headline = f"the {what} `{name}` is also that of {owners[key]}"
+                yield Diagnostic("E213", headline, (Label(Span(path, 0, 0), ""),), None)
+            owners.setdefault(key, path)
 
 
 def spec_files(paths: Iterable[Path]) -> list[Path]:

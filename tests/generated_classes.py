@@ -44,9 +44,7 @@ def everything_on(spec: str, **changes: Any) -> Optimizer:
     return optimizer
 
 
-def hyperparameters_of(
-    spec: str, mode: str, rng: np.random.Generator | None = None
-) -> Arguments:
+def hyperparameters_of(spec: str, mode: str, rng: np.random.Generator | None = None) -> Arguments:
     """Hyperparameters that select a mode, drawn inside their bounds.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,12 @@ def selecting(spec: str, mode: str) -> dict[str, Any]:
     """Hyperparameters that select a mode, as the program's cells say."""
     cells = [choice.cell for choice in compiled(spec).program.choices if choice.mode == mode]
     return dict(cells[0])
+
+
+def generated(spec: str) -> Any:
+    """The generated class of a spec."""
+    module = importlib.import_module(f"generated.{spec}")
+    return getattr(module, compiled(spec).program.name)
 
 
 @cache

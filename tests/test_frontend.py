@@ -518,5 +518,5 @@ def test_mutated_specs_give_messages() -> None:
         if error is not None:
             shown = str(error)
             found += [code for code in CATALOGUE if f"error[{code}]" in shown]
-    # The mutations reach every stage: the file, its format, its equations, its conditions.
-    assert {code[:2] for code in found} == {"E1", "E2", "E3", "E4"}
+    # The mutations reach every stage: file, format, equations, conditions, examples.
+    assert {code[:2] for code in found} == {"E1", "E2", "E3", "E4", "E5"}

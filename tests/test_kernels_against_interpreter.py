@@ -6,7 +6,6 @@ last place.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from optgen.ir.expr import Apply, walk
 from optgen.ir.rate import STEP
-from tests.oracle import Oracle, compiled, selecting, spec_modes
+from tests.oracle import Oracle, compiled, generated, selecting, spec_modes
 
 ULPS = 4
 
@@ -40,12 +39,6 @@ STAGE_SETS: dict[str, dict[str, Any]] = {
         "gradient_accumulation_steps": 3,
     },
 }
-
-
-def generated(spec: str) -> Any:
-    """The generated class of a spec."""
-    module = importlib.import_module(f"generated.{spec}")
-    return getattr(module, compiled(spec).program.name)
 
 
 def is_exact(spec: str, mode: str) -> bool:

@@ -1,4 +1,4 @@
-"""Float32 kernels are vectorised, and hold no float64 outside reductions: read off the machine code."""
+"""Float32 kernels are vectorised and hold no float64 outside reductions."""
 
 from __future__ import annotations
 

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from optgen.frontend.lower import load_program
-from optgen.frontend.schema import ExampleSpec, OptimizerSpec
-from optgen.ir.interpreter import State, initial_state, run
-from optgen.ir.program import Program
-from optgen.ir.rate import STEP
+from optgen.frontend.examples import run_example
+from optgen.frontend.schema import ExampleSpec
+from tests.oracle import compiled, generated, spec_names
 
-SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))
-LOADED = {path.stem: load_program(path) for path in SPECS}
 EXAMPLES = [
-    pytest.param(spec, program, example, id=f"{stem}-{number}-{example.mode}")
-    for stem, (spec, program) in LOADED.items()
-    for number, example in enumerate(spec.example)
+    pytest.param(spec, example, id=f"{spec}-{number}-{example.mode}")
+    for spec in spec_names()
+    for number, example in enumerate(compiled(spec).spec.example)
 ]
 
 
-@pytest.mark.parametrize("stem", LOADED)
-def test_every_mode_has_an_example(stem: str) -> None:
-    spec, program = LOADED[stem]
-    assert {example.mode for example in spec.example} == {mode.name for mode in program.modes}
-    assert all(example.source for example in spec.example)
+@pytest.mark.parametrize("spec", spec_names())
+def test_every_mode_has_an_example_with_a_source(spec: str) -> None:
+    optimizer = compiled(spec)
+    modes = {mode.name for mode in optimizer.program.modes}
+    assert {example.mode for example in optimizer.spec.example} == modes
+    assert all(len(example.source) > 10 for example in optimizer.spec.example)
 
 
-@pytest.mark.parametrize(("spec", "program", "example"), EXAMPLES)
-def test_example(spec: OptimizerSpec, program: Program, example: ExampleSpec) -> None:
-    values = {row.name: row.default for row in program.hyperparameters}
-    values |= example.hyperparameters
-    per_variable = {row.name for row in program.hyperparameters if row.per_variable}
-    numbers = {
-        name: float(value) for name, value in values.items() if isinstance(value, float | int)
-    }
-    slots = {slot.name: slot for slot in program.slots}
-    start = np.array(example.start, dtype=np.float64)
-    initial = {name: slot.initial for name, slot in slots.items() if slot.rate != STEP}
-    tensors = initial_state([start], initial, {name: slot.rate for name, slot in slots.items()})
-    step = {name: value for name, value in numbers.items() if name not in per_variable}
-    step |= {slot.name: slot.initial or 0.0 for slot in slots.values() if slot.rate == STEP}
-    tensors[0] |= {name: np.float64(numbers[name]) for name in per_variable}
-    equations = program.mode(example.mode).equations
-    state = State(step, tensors)
-    for number, (gradient, expected) in enumerate(
-        zip(example.gradients, example.expected, strict=True)
-    ):
-        state.step |= {"iterations": float(number), "t": float(number + 1)}
-        state.tensors[0]["g"] = np.array(gradient, dtype=np.float64)
-        run(equations, state, ())
-        assert_allclose(
-            state.tensors[0]["w"], expected, rtol=example.tolerance, atol=example.tolerance
-        )
+@pytest.mark.parametrize(("spec", "example"), EXAMPLES)
+def test_the_interpreter_reproduces_the_example(spec: str, example: ExampleSpec) -> None:
+    computed = run_example(compiled(spec).program, example)
+    for value, expected in zip(computed, example.expected, strict=True):
+        assert_allclose(value, expected, rtol=example.tolerance, atol=example.tolerance)
+
+
+@pytest.mark.parametrize(("spec", "example"), EXAMPLES)
+def test_the_generated_class_reproduces_the_example(spec: str, example: ExampleSpec) -> None:
+    arguments: dict[str, Any] = dict(example.hyperparameters)
+    optimizer = generated(spec)(**arguments)
+    variable = np.array(example.start, np.float64)
+    for gradient, expected in zip(example.gradients, example.expected, strict=True):
+        optimizer.apply_gradients([(np.array(gradient, np.float64), variable)])
+        assert_allclose(variable, expected, rtol=example.tolerance, atol=example.tolerance)

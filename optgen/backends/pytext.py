@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, rewrite, walk
 from optgen.passes.naming import words
 
 LINE_LENGTH = 100
@@ -107,31 +107,59 @@ def fitted(
 ) -> Iterator[str]:
     """Statements that assign an expression, each short enough for a line.
 
-    An expression that is too long is not wrapped: its largest operands become values with a name,
-    in the order in which they are evaluated.
+    An expression that is too long is not wrapped: parts of it, each as large as a line can hold,
+    become values with a name.
+
+    Args:
+        target: the name assigned to.
+        expr: the value.
+        style: how it is written.
+        indent: how deep the statements will stand.
+        taken: names that must not be used.
+        suffix: what the names of new values end in.
     """
-    text = f"{target} = {print_expr(expr, style)}"
+    used = {*taken, target}
     room = LINE_LENGTH - len(INDENT) * indent
-    used = set(taken)
-    while len(text) > room and isinstance(expr, Apply):
-        lengths = [len(print_expr(arg, style)) for arg in expr.args]
-        longest = lengths.index(max(lengths))
-        part = expr.args[longest]
-        if not isinstance(part, Apply):
+    while len(text := f"{target} = {print_expr(expr, style)}") > room:
+        statements = {
+            part: f"{_part_name(part, target, suffix, used)} = {print_expr(part, style)}"
+            for part in walk(expr)
+            if isinstance(part, Apply) and part != expr and part.args != () and not _signed(part)
+        }
+        short = [part for part, statement in statements.items() if len(statement) <= room]
+        if not short:
             break
-        name = safe_name(_part_name(part, target) + suffix, used)
+        part = max(short, key=lambda part: len(statements[part]))
+        yield statements[part]
+        name = _part_name(part, target, suffix, used)
         used.add(name)
-        yield from fitted(name, part, style, indent, used, suffix)
         symbol = Symbol(name, Kind.LOCAL, part.rate, version=-1, truth=part.truth)
-        expr = Apply(expr.function, (*expr.args[:longest], Ref(symbol), *expr.args[longest + 1 :]))
+        expr = _replaced(expr, part, Ref(symbol))
         style = _naming(style, symbol)
-        text = f"{target} = {print_expr(expr, style)}"
     yield text
 
 
-def _part_name(part: Apply, target: str) -> str:
+def _signed(part: Apply) -> bool:
+    return part.function == "negative" and isinstance(part.args[0], Number)
+
+
+def _replaced(expr: Expr, part: Expr, by: Expr) -> Expr:
+    return rewrite(expr, lambda found: by if found == part else None)
+
+
+_ORDINALS = ("", *(f"{word}_" for word in "second third fourth fifth sixth seventh eighth".split()))
+_NOUNS = {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient"}
+
+
+def _part_name(part: Apply, target: str, suffix: str, used: set[str]) -> str:
+    """A name for a part of a long expression: in words if they are few, else by what it is for."""
     name = words(part)
-    return name if len(name) <= 32 and name.isidentifier() else f"{part.function}_for_{target}"
+    if len(name) > 24 or not name.isidentifier():
+        name = f"{_NOUNS.get(part.function, part.function)}_for_{target.removesuffix(suffix)}"
+    for ordinal in _ORDINALS:
+        if f"{ordinal}{name}{suffix}" not in used:
+            return f"{ordinal}{name}{suffix}"
+    return safe_name(name + suffix, used)
 
 
 def _naming(style: Style, own: Symbol) -> Style:
@@ -172,7 +200,7 @@ def docstring(paragraphs: Iterable[str], indent: int) -> str:
         for line in paragraphs
         for part in wrapped(line, room)
     ]
-    if lines and lines[-1].endswith('"'):
+    if lines[-1].endswith('"') and not lines[-1].endswith('\\"'):
         lines[-1] = lines[-1][:-1] + '\\"'
     space = INDENT * indent
     if len(lines) == 1:

@@ -108,6 +108,11 @@ _FORMAT = {
         "A spec has at most 64 hyperparameters, 64 slots, 64 modes, 256 examples, and 256 "
         "lines a block of equations.",
     ),
+    "E213": (
+        "two specs of one name",
+        "The specs of a build become one package: their class names differ, and so do their "
+        "file names.",
+    ),
 }
 _EQUATIONS = {
     "E301": (
@@ -248,10 +253,18 @@ _MODES = {
     ),
 }
 
+_EXAMPLES = {
+    "E501": (
+        "an example does not hold",
+        "The equations are run on the example's gradients, in float64. Each value after each "
+        "step must equal the expected one within `tolerance`, absolute plus relative.",
+    ),
+}
+
 CATALOGUE = MappingProxyType(
     {
         code: CatalogueEntry(*entry)
-        for code, entry in (_FILE | _FORMAT | _EQUATIONS | _MODES).items()
+        for code, entry in (_FILE | _FORMAT | _EQUATIONS | _MODES | _EXAMPLES).items()
     }
 )
 """The catalogue, by code."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from optgen.diagnostics import Label, Span
 from optgen.frontend.cells import Candidate, Decision, decide, describe, modes_with
@@ -21,6 +22,7 @@ from optgen.frontend.conditions import (
     tests,
 )
 from optgen.frontend.equations import parse_equations
+from optgen.frontend.examples import check_examples
 from optgen.frontend.modes import Block, LoweredMode, ModeScope, lower_mode
 from optgen.frontend.names import LOWER_WORD
 from optgen.frontend.report import Report
@@ -43,8 +45,7 @@ def load_program(path: Path) -> tuple[OptimizerSpec, Program]:
         CompileError: with every mistake that was found.
     """
     data, index = read_toml(Path(path))
-    spec = validate(data, index)
-    return spec, lower(spec, index, Path(path).stem)
+    return _compile(data, index, Path(path).stem)
 
 
 def load_text(
@@ -61,8 +62,14 @@ def load_text(
         CompileError: with every mistake that was found.
     """
     data, index = parse_toml(text, path)
+    return _compile(data, index, Path(path).stem if module is None else module)
+
+
+def _compile(data: dict[str, Any], index: SpanIndex, module: str) -> tuple[OptimizerSpec, Program]:
     spec = validate(data, index)
-    return spec, lower(spec, index, Path(path).stem if module is None else module)
+    program = lower(spec, index, module)
+    check_examples(spec, program, index)
+    return spec, program
 
 
 def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:

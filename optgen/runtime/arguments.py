@@ -191,13 +191,16 @@ def called_learning_rate(hyperparameter: Hyperparameter, function: Any) -> float
 
 
 def as_list(what: str, items: Iterable[Any]) -> list[Any]:
-    """Return gradients or variables as a list; ValueError for one array instead of several."""
+    """Return a new list of gradients or variables; ValueError for one array instead of several.
+
+    The list keeps its items alive, whatever a callable learning rate does to the caller's.
+    """
     if isinstance(items, np.ndarray):
         raise ValueError(
             f"{what}: expected a list of arrays, received one array of shape {items.shape}. "
             "Put it in a list."
         )
-    return items if isinstance(items, list) else list(items)
+    return list(items)
 
 
 def check_count(gradients: Sequence[object], variables: Sequence[object]) -> None:

@@ -64,12 +64,12 @@ class GradientReader:
         missing = 0
         for position, gradient in enumerate(gradients):
             group, typestr, shape, itemsize, nbytes = self._expected[position]
+            if not state.variables[position].flags.writeable:
+                raise ValueError(f"variable {position} has become read-only; make it writable.")
             if gradient is None:
                 missing += 1
                 addresses[group].append(0)
                 continue
-            if not state.variables[position].flags.writeable:
-                raise ValueError(f"variable {position} has become read-only; make it writable.")
             if type(gradient) is np.ndarray:
                 interface = gradient.__array_interface__
                 address = interface["data"][0]

@@ -161,8 +161,7 @@ class Optimizer:
             TypeError: if an item is not a pair.
             ValueError: as ``apply`` does.
         """
-        gradients, variables = unzipped(grads_and_vars)
-        self.apply(gradients, variables)
+        self._apply(*unzipped(grads_and_vars))
         return np.int64(self._iteration)
 
     def apply(self, gradients: Iterable[Any], variables: Iterable[Array] | None = None) -> None:
@@ -179,6 +178,9 @@ class Optimizer:
                 variable is unknown or comes twice, or a gradient's shape, dtype or memory is
                 refused.
         """
+        self._apply(gradients, variables)
+
+    def _apply(self, gradients: Iterable[Any], variables: Iterable[Array] | None) -> None:
         given = as_list("gradients", gradients)
         if not given:
             raise ValueError("gradients: expected at least one gradient, received none.")
@@ -230,7 +232,7 @@ class Optimizer:
             f"{self.name}: {missing} variable(s) have no gradient in this call and are "
             "not updated. This is said once per optimizer.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,  # the line that calls apply or apply_gradients
         )
         self._warned = True
 

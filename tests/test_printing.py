@@ -1,0 +1,121 @@
+"""The printer writes no parenthesis too many and none too few; names are words."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from optgen.backends.pytext import (
+    LINE_LENGTH,
+    Style,
+    call,
+    docstring,
+    fitted,
+    print_expr,
+    scalar_names,
+)
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.ir.rate import STEP
+from optgen.passes.naming import fresh, words
+
+
+def ref(name: str, version: int = 0) -> Ref:
+    return Ref(Symbol(name, Kind.LOCAL, STEP, version))
+
+
+A, B, C = ref("a"), ref("b"), ref("c")
+
+
+def op(function: str, *args: Expr) -> Apply:
+    return Apply(function, args)
+
+
+CPU = Style("cpu", lambda symbol: symbol.name)
+HOST = Style("host", lambda symbol: symbol.name)
+
+CASES: list[tuple[Expr, str]] = [
+    (op("subtract", op("subtract", A, B), C), "a - b - c"),
+    (op("subtract", A, op("subtract", B, C)), "a - (b - c)"),
+    (op("add", A, op("add", B, C)), "a + (b + c)"),
+    (op("multiply", op("multiply", A, B), C), "a * b * c"),
+    (op("multiply", A, op("multiply", B, C)), "a * (b * c)"),
+    (op("divide", A, op("multiply", B, C)), "a / (b * c)"),
+    (op("divide", op("multiply", A, B), C), "a * b / c"),
+    (op("multiply", op("add", A, B), C), "(a + b) * c"),
+    (op("power", op("power", A, B), C), "(a ** b) ** c"),
+    (op("power", A, op("power", B, C)), "a ** b ** c"),
+    (op("power", op("negative", A), B), "(-a) ** b"),
+    (op("negative", op("power", A, B)), "-a ** b"),
+    (op("negative", op("negative", A)), "--a"),
+    (op("multiply", op("negative", A), B), "-a * b"),
+    (op("subtract", A, op("negative", B)), "a - -b"),
+    (op("negative", op("add", A, B)), "-(a + b)"),
+    (op("power", A, op("negative", B)), "a ** (-b)"),
+    (op("sqrt", op("add", A, B)), "np.sqrt(a + b)"),
+    (op("where", op("less", A, B), A, op("add", B, C)), "a if a < b else b + c"),
+    (op("add", op("where", op("less", A, B), A, B), C), "(a if a < b else b) + c"),
+    (op("equal", op("less", A, B), C), "(a < b) == c"),
+    (op("not", op("and", A, B)), "not (a and b)"),
+    (op("and", op("or", A, B), C), "(a or b) and c"),
+    (op("or", op("and", A, B), C), "a and b or c"),
+    (op("square", A), "a * a"),
+    (op("square", op("subtract", A, B)), "square(a - b)"),
+    (op("divide", A, op("square", B)), "a / (b * b)"),
+    (op("clip", A, B, C), "np.minimum(np.maximum(a, b), c)"),
+    (op("subtract", Number(1.0), Number(1e-07)), "1.0 - 1e-07"),
+]
+
+
+@pytest.mark.parametrize(("expr", "text"), CASES, ids=[text for _, text in CASES])
+def test_exact_text(expr: Expr, text: str) -> None:
+    assert print_expr(expr, CPU) == text
+    ast.parse(text, mode="eval")
+
+
+def test_the_host_divides_and_raises_to_powers_by_ieee_functions() -> None:
+    expr = op("divide", A, op("power", B, C))
+    assert print_expr(expr, HOST) == "divide(a, power(b, c))"
+
+
+def test_a_long_line_becomes_named_values_in_order_of_evaluation() -> None:
+    long = ref("a_name_that_is_rather_long")
+    expr: Expr = long
+    for _ in range(6):
+        expr = op("multiply", op("add", expr, long), long)
+    lines = list(fitted("x", expr, CPU, 2, ()))
+    assert len(lines) > 1
+    assert all(len(line) + 8 <= LINE_LENGTH for line in lines)
+    names = [line.split(" = ")[0] for line in lines]
+    assert len(set(names)) == len(names)
+    assert names[-1] == "x"
+    values = {"a_name_that_is_rather_long": 3.0}
+    tree = ast.parse("\n".join(lines))
+    assert [node.targets[0].id for node in tree.body] == names  # type: ignore[attr-defined]
+    assert names[0] in lines[-1] or names[-2] in lines[-1]
+    assert values
+
+
+def test_newer_values_keep_the_plain_name() -> None:
+    old, new = Symbol("v", Kind.SLOT, STEP), Symbol("v", Kind.SLOT, STEP, 1)
+    assert scalar_names([old], ()) == {old: "v"}
+    assert scalar_names([new, old], ()) == {old: "previous_v", new: "v"}
+    assert scalar_names([old], ["v"]) == {old: "v_"}
+
+
+def test_values_are_named_by_what_they_are() -> None:
+    assert words(op("subtract", Number(1.0), ref("beta_1"))) == "one_minus_beta_1"
+    assert words(op("add", op("sqrt", A), B)) == "sqrt_a_plus_b"
+    assert words(op("multiply", Number(0.5), A)) == "0_point_5_times_a"
+    assert fresh(op("multiply", Number(0.5), A), "w", ()) == "factor_of_w"
+    assert fresh(op("add", A, B), "w", {"a_plus_b"}) == "other_a_plus_b"
+
+
+def test_calls_and_docstrings_fit_their_lines() -> None:
+    assert call("f", ["a", "b"]) == "f(a, b)"
+    wide = call("f", [f"argument_number_{i}" for i in range(9)], 1)
+    assert wide.startswith("f(\n        argument_number_0,\n")
+    assert wide.endswith(",\n    )")
+    for text in ('say """', 'ends with "', "back\\slash", 'a """ b \\'):
+        source = "def f():\n" + docstring([text], 1)
+        assert ast.get_docstring(ast.parse(source).body[0], clean=False) == text  # type: ignore[arg-type]
