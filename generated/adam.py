@@ -102,10 +102,8 @@ class Adam(Optimizer):
     """Gradient descent along a moving average of the gradient, scaled by its typical size.
 
     Every element moves by its average gradient divided by the square root of its average
-    squared gradient,
-    so that steps are about as long as the learning rate whatever the scale of the gradient.
-    Both averages
-    start at zero, which the factor `alpha` makes up for.
+    squared gradient, so that steps are about as long as the learning rate whatever the scale
+    of the gradient. Both averages start at zero, which the factor `alpha` makes up for.
 
     With AMSGrad the divisor never falls, which restores convergence where rare large
     gradients matter.

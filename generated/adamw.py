@@ -100,10 +100,8 @@ class AdamW(Optimizer):
     """Adam with a weight decay of its own, apart from the gradient.
 
     The decay takes the same fraction of every element, scaled by the learning rate, before
-    Adam's update.  As
-    a part of the loss it would go through Adam's averages and be divided by the size of the
-    gradient, so that
-    elements with large gradients would hardly decay.
+    Adam's update. As a part of the loss it would go through Adam's averages and be divided by
+    the size of the gradient, so that elements with large gradients would hardly decay.
 
     Update rule when `not amsgrad`:
 

@@ -325,14 +325,12 @@ class NovoGrad(Optimizer):
     """Momentum over gradients that are scaled to unit norm, variable by variable.
 
     Each variable's gradient is divided by the square root of a moving average of its squared
-    norm: one number
-    per variable, where Adam keeps one per element.  The scaled gradient, plus the decay, goes
-    into the momentum.
+    norm: one number per variable, where Adam keeps one per element. The scaled gradient, plus
+    the decay, goes into the momentum.
 
-    The average starts as the squared norm of the first gradient.  The learning rate is
-    outside the momentum:
-    a change of it acts on past gradients as well.  Averaging weighs the gradient by `1 -
-    beta_1` from the second step.
+    The average starts as the squared norm of the first gradient. The learning rate is outside
+    the momentum: a change of it acts on past gradients as well. Averaging weighs the gradient
+    by `1 - beta_1` from the second step.
 
     Update rule when `weight_decay == 0 and not grad_averaging and not amsgrad`:
 

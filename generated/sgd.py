@@ -112,11 +112,9 @@ class SGD(Optimizer):
     """Gradient descent, optionally with momentum.
 
     Without momentum, each step goes against the gradient, by the learning rate times its
-    length.  With
-    momentum, the velocity remembers past steps, so that directions in which the gradients
-    agree build up
-    and those in which they alternate cancel.  Nesterov's form looks ahead along the new
-    velocity.
+    length. With momentum, the velocity remembers past steps, so that directions in which the
+    gradients agree build up and those in which they alternate cancel. Nesterov's form looks
+    ahead along the new velocity.
 
     The learning rate is inside the velocity: a velocity built under one rate keeps it when
     the rate changes.

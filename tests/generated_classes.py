@@ -66,6 +66,20 @@ def _drawn(h: Hyperparameter, cell: Arguments, rng: np.random.Generator) -> Any:
     return float((h.minimum or 0.0) + 10 ** rng.uniform(-3, -1))
 
 
+LARGE = ((30_000,), (7, 4099), (5,), (40_961,))
+"""Shapes that together are enough for the parallel drivers, and no multiples of a block."""
+
+
+def bytes_after_steps(spec: str) -> list[bytes]:
+    """Large variables and all state after two updates with every stage on."""
+    rng = np.random.default_rng(35)
+    variables = [rng.standard_normal(shape, np.float32) for shape in LARGE]
+    optimizer = everything_on(spec)
+    for _ in range(4):
+        optimizer.apply([rng.standard_normal(shape, np.float32) for shape in LARGE], variables)
+    return [array.tobytes() for array in [*variables, *optimizer.variables]]
+
+
 def declared(spec: str) -> set[str]:
     """The names of a spec's own hyperparameters."""
     return {h.name for h in class_of(spec).hyperparameters}

@@ -55,8 +55,6 @@ def test_refused_hyperparameters_are_named_with_what_was_received(
     cls: Any, h: Hyperparameter
 ) -> None:
     for value in refused_values(h):
-        if h.name == "gradient_accumulation_steps" and value == 0:
-            continue
         expected = rf"{h.name}: expected .*, received {re.escape(repr(value))} \("
         with pytest.raises(ValueError, match=expected):
             cls(**{h.name: value})
@@ -148,7 +146,7 @@ def refused_variables() -> Iterator[Any]:
     for dtype in dtypes:
         name = f"variable 1: .*float32 or float64.*received {np.dtype(dtype).name}"
         yield dtype, [np.zeros(2), np.zeros(3, dtype)], name
-    yield "longdouble", [np.zeros(3, np.longdouble)], "variable 0: .*longdouble"
+    yield "longdouble", [np.zeros(3, np.longdouble)], "variable 0: .*received .*float"
     yield "read-only", [np.zeros(2), read_only(np.zeros(3))], "variable 1: .*read-only"
     yield "stride 0", [as_strided(z, (3,), (0,), writeable=True)], r"strides \(0,\)"
     yield "windows", [as_strided(z, (3, 3), (8, 8), writeable=True)], r"strides \(8, 8\)"

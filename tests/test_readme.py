@@ -39,7 +39,7 @@ def test_programs_run(program: str, tmp_path: Path) -> None:
 def test_generated_code_is_quoted_as_it_is() -> None:
     generated = (ROOT / "generated" / "sgd_cpu.py").read_text(encoding="utf-8")
     (quote,) = QUOTES
-    assert quote in generated
+    assert quote in generated, "README.md shows a loop that generated/sgd_cpu.py does not have"
 
 
 def test_the_spec_is_quoted_as_it_is() -> None:

@@ -13,7 +13,7 @@ from optgen import __version__
 
 # The runtime files whose functions are compiled into generated kernels: Numba's cache does not
 # notice when they change, so each generated file names what they held.
-COMPILED_IN = ("kernels.py",)
+COMPILED_IN = ("compilation.py", "kernels.py")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ FIXED_STREAMS = ("w", "g", "average", "accumulator")
 # Names that kernels and drivers use for their own purposes.
 RESERVED = frozenset(
     "like tables chunks rows blocks pointers layout tensor block_sums scalars stages chunk "
-    "row block start stop first lane i real np lanes total float64 uint64 min max abs "
+    "row block start stop first lane i real np lanes largest float64 uint64 min max abs "
     "prange range square kernel parallel_kernel elements rounded optional_elements "
     "optional_number write_back fold_lanes fold_blocks LANES BLOCK".split()
 )
@@ -221,7 +221,8 @@ class ModeLayout:
         stages = {load.name: load.stage for load in phase.loads}
         for output in phase.stores:
             stages.setdefault(output.name, output.stage if output.name != "w" else None)
-        if "w" in stages:
+        # A loop takes its length and dtype from an array that is always there.
+        if "w" in stages or None not in stages.values():
             stages["w"] = None
         return tuple(
             Stream(name, column, stages[name])

@@ -128,7 +128,13 @@ def fitted(
         }
         short = [part for part, statement in statements.items() if len(statement) <= room]
         if not short:
-            break
+            clips = [p for p in walk(expr) if isinstance(p, Apply) and p.function == "clip"]
+            if not clips:
+                break
+            # A clip is written as two functions, and can be cut between them.
+            low = Apply("maximum", clips[0].args[:2])
+            expr = _replaced(expr, clips[0], Apply("minimum", (low, clips[0].args[2])))
+            continue
         part = max(short, key=lambda part: len(statements[part]))
         yield statements[part]
         name = _part_name(part, target, suffix, used)
@@ -147,7 +153,7 @@ def _replaced(expr: Expr, part: Expr, by: Expr) -> Expr:
     return rewrite(expr, lambda found: by if found == part else None)
 
 
-_ORDINALS = ("", *(f"{word}_" for word in "second third fourth fifth sixth seventh eighth".split()))
+ORDINALS = ("", *(f"{word}_" for word in "second third fourth fifth sixth seventh eighth".split()))
 _NOUNS = {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient"}
 
 
@@ -156,7 +162,8 @@ def _part_name(part: Apply, target: str, suffix: str, used: set[str]) -> str:
     name = words(part)
     if len(name) > 24 or not name.isidentifier():
         name = f"{_NOUNS.get(part.function, part.function)}_for_{target.removesuffix(suffix)}"
-    for ordinal in _ORDINALS:
+        name = name if len(target) <= 16 else name.split("_for_")[0] + "_part"
+    for ordinal in ORDINALS:
         if f"{ordinal}{name}{suffix}" not in used:
             return f"{ordinal}{name}{suffix}"
     return safe_name(name + suffix, used)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from optgen.ir.expr import Apply, Expr, Number, Ref
 
-LONGEST_NAME = 40
+LONGEST_NAME = 28
 
 _INFIX = {
     "add": "plus",

@@ -41,12 +41,6 @@ LANES = 256
 IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = 0, 1, 2
 """First entry of a layout: elements are used where they lie, or gathered from that dtype."""
 
-kernel = njit(error_model="numpy", cache=True)
-"""Decorator of a serial kernel: IEEE division, no fastmath, cached on disk."""
-
-parallel_kernel = njit(parallel=True, error_model="numpy", cache=True)
-"""Decorator of a driver whose ``prange`` loop runs on all threads."""
-
 # Compiled into generated kernels, whose cache entry holds the result; needs no entry of its own.
 _part_of_kernel = njit(error_model="numpy")
 

@@ -34,7 +34,7 @@ def class_docstring(
     """The lines of the docstring: summary, description, modes, arguments, references."""
     lines = [documentation.summary, ""]
     if documentation.description:
-        lines += [*documentation.description.strip().split("\n"), ""]
+        lines += [*_paragraphs(documentation.description), ""]
     lines += _modes(program, dict(documentation.modes))
     lines += ["Args:"]
     for hyperparameter in (*program.hyperparameters, *common):
@@ -45,6 +45,12 @@ def class_docstring(
         for reference in documentation.references:
             lines += _hanging(reference)
     return lines
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text, each on a line of its own, with an empty line between two."""
+    found = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    return [line for paragraph in found for line in (paragraph, "")][:-1]
 
 
 def _hanging(text: str) -> list[str]:
@@ -68,6 +74,6 @@ def _modes(program: Program, docs: dict[str, str]) -> Iterable[str]:
             yield f"Update rule when `{mode.condition}`:"
         yield ""
         if docs.get(mode.name):
-            yield from (*docs[mode.name].strip().split("\n"), "")
+            yield from (*_paragraphs(docs[mode.name]), "")
         yield from (f"    {' '.join(e.text.split())}" for e in mode.equations)
         yield ""

@@ -41,7 +41,8 @@ class HostFunction:
     Attributes:
         stem: what the function is for, ``update`` for the phase update.
         owner: the first mode that has it.
-        inputs: names of parameters.
+        inputs: the names by which the runtime knows the arguments.
+        parameters: the names of the parameters.
         statements: its body.
         outputs: the expressions that it returns.
         outputs_by_name: the names of what it returns.
@@ -51,6 +52,7 @@ class HostFunction:
     stem: str
     owner: str
     inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
     statements: tuple[str, ...]
     outputs: tuple[str, ...]
     outputs_by_name: tuple[str, ...]
@@ -58,11 +60,11 @@ class HostFunction:
 
     def text(self, name: str) -> str:
         """The function under a name."""
-        parameters = [f"{parameter}: float" for parameter in self.inputs]
+        parameters = [f"{parameter}: float" for parameter in self.parameters]
         lines = [call(f"def {name}", parameters, tail=" -> tuple[float, ...]:")]
         lines.append(docstring(self.doc, 1))
         lines += indented(self.statements, 1)
-        lines.append(f"    return {_tuple(self.outputs)}")
+        lines.append("    " + _returned(self.outputs))
         return "\n".join(lines)
 
     @property
@@ -115,7 +117,8 @@ def _function(
     return HostFunction(
         stem=stem,
         owner=mode.schedule.name,
-        inputs=tuple(mode.names[symbol] for symbol in inputs),
+        inputs=tuple(s.name if s.version == 0 else mode.names[s] for s in inputs),
+        parameters=tuple(mode.names[symbol] for symbol in inputs),
         statements=tuple(statements),
         outputs=outputs,
         outputs_by_name=tuple(mode.names[symbol] for symbol in wanted),
@@ -313,6 +316,11 @@ def stage_entry(function: HostFunction) -> Iterable[str]:
     yield from _entry("inputs", function.inputs).split("\n")
     yield from _entry("outputs", function.outputs_by_name).split("\n")
     yield "),"
+
+
+def _returned(outputs: tuple[str, ...]) -> str:
+    line = f"return {_tuple(outputs)}"
+    return line if len(line) + 4 <= LINE_LENGTH else call("return ", outputs, 1)
 
 
 def imports(module: str, text: str, runtime: Iterable[str], common: bool = True) -> str:

@@ -22,11 +22,9 @@ HELPERS = (
     "fold_blocks_maximum",
     "fold_lanes",
     "fold_lanes_maximum",
-    "kernel",
     "number",
     "optional_elements",
     "optional_number",
-    "parallel_kernel",
     "rounded",
     "sign",
     "square",
@@ -100,8 +98,8 @@ def _imports(text: str) -> str:
     if "np" in used:
         lines.append("import numpy as np")
     lines.append(f"from numba import {', '.join(numba)}")
+    lines += ["", "from optgen.runtime.compilation import kernel, parallel_kernel"]
     helpers = [name for name in sorted(HELPERS, key=_import_order) if name in used]
-    lines.append("")
     head = f"from optgen.runtime.kernels import {', '.join(helpers)}"
     if len(head) > LINE_LENGTH:
         body = "".join(f"    {name},\n" for name in helpers)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from optgen.backends.numba_cpu.phase import PhaseText, by_stage, equations, is_maximum, joined
 from optgen.backends.pytext import (
+    ORDINALS,
     Style,
     call,
     docstring,
@@ -16,9 +17,12 @@ from optgen.backends.pytext import (
     print_expr,
     safe_name,
 )
-from optgen.ir.expr import Apply, Number, Symbol, symbols, walk
+from optgen.ir.expr import Apply, Expr, Number, Symbol, symbols, walk
 from optgen.ir.program import Assign
 from optgen.ir.rate import ELEMENT
+
+# A longer reduced value gets a line of its own before it enters its lane.
+LONGEST_REDUCED = 32
 
 
 def kernel_function(text: PhaseText) -> str:
@@ -79,9 +83,10 @@ class _Kernel:
             yield f"        block_sums[block, {index}] = {fold}({self._lanes(line)})"
 
     def _lanes(self, line: Assign) -> str:
+        same = [other for other in self.text.phase.reductions if _kind(other) == _kind(line)]
         if len(self.text.phase.reductions) == 1:
             return "lanes"
-        return safe_name(f"{self.text.mode.names[line.target]}_lanes", self.text.kernel_parameters)
+        return f"{ORDINALS[same.index(line)]}{_kind(line)}_lanes"
 
     def _loads(self) -> Iterator[str]:
         for load in self.text.phase.loads:
@@ -98,25 +103,32 @@ class _Kernel:
         own = {symbol.name for symbol in symbols(line.value)}
         if line.stage is None and not all(name in _words(line.text) for name in own):
             yield f"# {' '.join(line.text.split())}"
-        value = line.value
-        taken = (
-            *self.text.kernel_parameters,
-            *(self._local(part.target) for part in self.text.phase.lines),
-        )
-        depth = 3 if line.stage is None else 4
-        yield from fitted(self._local(line.target), value, self._element_style, depth, taken, "_i")
+        yield from self._fitted(self._local(line.target), line.value, line.stage is not None)
+
+    def _fitted(self, target: str, value: Expr, guarded: bool) -> Iterator[str]:
+        """An assignment in the loop's body, in short lines."""
+        locals_ = (self._local(part.target) for part in self.text.phase.lines)
+        taken = (*self.text.kernel_parameters, *locals_)
+        depth = (4 if self.text.phase.reductions else 2) + guarded
+        yield from fitted(target, value, self._element_style, depth, taken, "_i")
 
     def _accumulation(self, line: Assign) -> Iterator[str]:
         assert isinstance(line.value, Apply)
         (argument,) = line.value.args
-        text = f"float64({print_expr(argument, self._element_style)})"
-        if line.value.function == "sum_of_squares":
-            text = f"square({text})"
+        value = print_expr(argument, self._element_style)
         lanes = self._lanes(line)
+        if len(value) > LONGEST_REDUCED:
+            local = f"{_kind(line)}_element_i"
+            yield from self._fitted(local, argument, False)
+            value = local
+        value = f"float64({value})"
+        if line.value.function == "sum_of_squares":
+            value = f"square({value})"
         if is_maximum(line):
-            yield f"{lanes}[lane] = np.maximum({lanes}[lane], {text})"
+            yield f"largest = {lanes}[lane]"
+            yield f"{lanes}[lane] = np.maximum(largest, {value})"
         else:
-            yield f"{lanes}[lane] += {text}"
+            yield f"{lanes}[lane] += {value}"
 
     def _stores(self) -> Iterator[str]:
         for output in self.text.phase.stores:
@@ -147,6 +159,11 @@ class _Kernel:
 
     def _local(self, symbol: Symbol) -> str:
         return safe_name(f"{symbol.name}_i", self.text.kernel_parameters)
+
+
+def _kind(line: Assign) -> str:
+    """What a reduction is, for the name of its lanes."""
+    return "max" if is_maximum(line) else "sum"
 
 
 def _initial(line: Assign) -> str:

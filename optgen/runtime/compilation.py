@@ -1,0 +1,46 @@
+"""How generated functions are compiled and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+
+class _CacheFiles(CompileResultCacheImpl):
+    """Numba's cache files, named after the module as it was imported.
+
+    Cached code refers to its module by name, and generated modules have two: that of the
+    installed package, and that of their folder in a checkout.  Each gets files of its own.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._module = function.__module__
+        super().__init__(function)
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        name = fullname.rpartition(".")[2]
+        return str(super().get_filename_base(f"{self._module}.{name}", abiflags))
+
+
+class _Cache(FunctionCache):
+    _impl_class = _CacheFiles
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a serial function: IEEE division, no fastmath, cached on disk."""
+    return _cached(function)
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a driver whose ``prange`` loop runs on all threads; otherwise as ``kernel``."""
+    return _cached(function, parallel=True)
+
+
+def _cached(function: Callable[..., Any], **options: Any) -> Any:
+    # The first call compiles; defining a function, and so importing its module, does not.
+    compiled = njit(error_model="numpy", **options)(function)
+    compiled._cache = _Cache(function)
+    return compiled
