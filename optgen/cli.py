@@ -42,6 +42,12 @@ def build(
     if check:
         _report_differences(driver.differences(files, out), len(files), out)
         return
+    foreign = driver.foreign_files(files, out, specs)
+    if foreign:
+        names = ", ".join(path.name for path in foreign)
+        errors.print(f"error: {escape(str(out))} holds optimizers of other specs: {escape(names)}")
+        errors.print("Build all specs of the package together, or give another folder by --out.")
+        raise typer.Exit(1)
     written = driver.write(files, out)
     output.print(f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed")
 

@@ -179,6 +179,15 @@ def differences(files: Sequence[Artifact], folder: Path) -> list[str]:
     return found
 
 
+def foreign_files(files: Sequence[Artifact], folder: Path, paths: Iterable[Path]) -> list[Path]:
+    """Generated files of other specs, which building single files would tear from their package.
+
+    A folder of specs is a whole package: what it does not give is stale and may go.
+    """
+    single = any(path.is_file() for path in paths)
+    return stale_files(files, folder) if single else []
+
+
 def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
     """Write files, each complete or not at all, and remove generated files without a spec.
 

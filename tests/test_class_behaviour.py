@@ -539,8 +539,8 @@ def changed(h: Hyperparameter, old: Any) -> Any:
 def run_everything(spec: str, arguments: Arguments) -> list[bytes]:
     optimizer, w = class_of(spec)(**arguments), draw((4,), 26).astype(np.float32)
     for call in range(9):
-        # Long gradients are clipped, short ones are not.
-        optimizer.apply([(3.0, 0.1)[call // 2 % 2] * draw((4,), 27, call)], [w])
+        # Short gradients are not clipped, and long ones after them are.
+        optimizer.apply([(0.1, 3.0)[call // 2 % 2] * draw((4,), 27, call)], [w])
     optimizer.finalize_variable_values([w])
     return [w.tobytes()]
 

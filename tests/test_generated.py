@@ -76,6 +76,18 @@ def test_a_second_build_touches_no_file(tmp_path: Path) -> None:
     assert (tmp_path / "mine.py").exists()
 
 
+def test_building_one_spec_does_not_tear_a_package_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(GENERATED, folder)
+    before = contents(folder)
+    result = optgen("build", "specs/sgd.toml", "--out", str(folder))
+    assert result.returncode == 1
+    assert "adam.py" in result.stderr
+    assert contents(folder) == before
+    alone = optgen("build", "specs/sgd.toml", "--out", str(tmp_path / "alone"))
+    assert alone.returncode == 0
+
+
 def test_one_bad_spec_writes_nothing_and_all_mistakes_are_told(tmp_path: Path) -> None:
     specs = tmp_path / "specs"
     shutil.copytree(SPECS, specs)
