@@ -98,7 +98,16 @@ def _explain(location: Location, complaint: dict[str, Any], report: Report) -> N
         headline = f"`{name}` must be {_EXPECTED.get(name, 'a number')}"
         report.error("E204", headline, report.index.value(*location))
     else:
-        report.error("E203", _wrong_type(location), report.index.value(*location))
+        span = report.index.value(*location)
+        report.error("E203", _wrong_type(location), span, help=_misplaced_help(location))
+
+
+def _misplaced_help(location: Location) -> str | None:
+    """In TOML a key belongs to the last table above it, which surprises at the top level's keys."""
+    if len(location) == 2 and location[1] in keys_of(()):
+        table = f"[{location[0]}]"
+        return f"`{location[1]}` belongs above the first table: below {table} it is a part of it"
+    return None
 
 
 def _wrong_type(location: Location) -> str:
