@@ -94,10 +94,9 @@ def covering_cases() -> list[tuple[str, str, str, Arguments]]:
     cases = []
     for spec in dict.fromkeys(spec for spec, _ in spec_modes()):
         modes = [mode for name, mode in spec_modes() if name == spec]
-        rows = list(covering_arguments(declared(spec)).items())
+        rows = [(k, v) for k, v in covering_arguments(declared(spec)).items() if v]
         cases += [(spec, mode, "none", {}) for mode in modes]
         for index in range(max(2 * len(modes), len(rows))):
             label, arguments = rows[index % len(rows)]
-            if arguments:
-                cases.append((spec, modes[index % len(modes)], label, arguments))
+            cases.append((spec, modes[index % len(modes)], label, arguments))
     return cases

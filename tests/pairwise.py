@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def pairs_of(row: Mapping[str, str]) -> set[tuple[tuple[str, str], tuple[str, st
 
 
 def covering_rows(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Rows in which every pair of choices of two factors occurs, found greedily.
+    """Rows in which every pair of choices of two factors occurs: the fewest of several attempts.
 
     Args:
         factors: the labels of each factor; at least two factors.
@@ -41,11 +42,22 @@ def covering_rows(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     candidates = [
         dict(zip(factors, labels, strict=True)) for labels in itertools.product(*factors.values())
     ]
-    missing = set().union(*map(pairs_of, candidates))
+    attempts = []
+    for seed in range(30):
+        random.Random(seed).shuffle(candidates)
+        attempts.append(_greedy_rows(candidates))
+    return min(attempts, key=len)
+
+
+def _greedy_rows(candidates: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows that hold all pairs of the candidates; each adds as many new ones as it can."""
+    pairs = [pairs_of(row) for row in candidates]
+    missing = set().union(*pairs)
     rows = []
     while missing:
-        rows.append(max(candidates, key=lambda row: len(pairs_of(row) & missing)))
-        missing -= pairs_of(rows[-1])
+        best = max(range(len(candidates)), key=lambda i: len(pairs[i] & missing))
+        rows.append(candidates[best])
+        missing -= pairs[best]
     return rows
 
 

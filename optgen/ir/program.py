@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from optgen.diagnostics import Span
 from optgen.ir.expr import Apply, Expr, Kind, Symbol
 from optgen.ir.intrinsics import Reduction
-from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+from optgen.ir.rate import STEP, TENSOR, Rate
 
 HyperparameterValue = float | int | bool | str | None
 
@@ -303,8 +303,3 @@ class Schedule:
             yield from phase.variable_lines
             yield from phase.lines
             yield from phase.reductions
-
-
-def element_slots(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    """The slots that hold one number per element."""
-    return tuple(slot for slot in slots if slot.rate == ELEMENT)

@@ -5,9 +5,7 @@ A violation is a defect of the compiler, never of a spec; it raises `Verificatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, symbols, walk
+from optgen.ir.expr import Apply, Expr, Kind, Number, Symbol, symbols, walk
 from optgen.ir.program import Assign, Phase, Program, Schedule, Variant
 from optgen.ir.rate import ELEMENT, STEP, TENSOR
 from optgen.ir.text import format_assign, format_expr
@@ -161,13 +159,3 @@ def _signed_number(part: Apply) -> bool:
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise VerificationError(message)
-
-
-def referenced(lines: Iterable[Assign]) -> tuple[Symbol, ...]:
-    """The symbols that lines refer to, each once, in order of first use."""
-    found: dict[Symbol, None] = {}
-    for line in lines:
-        for part in walk(line.value):
-            if isinstance(part, Ref):
-                found.setdefault(part.symbol)
-    return tuple(found)
