@@ -63,7 +63,7 @@ GRADIENT_NORM_PHASE = Phase(
     sums_over_variables=(("global_clipnorm", "global_square_sum", "sum_of_squares_of_g"),),
 )
 
-PLAIN = Mode(
+PLAIN_MODE = Mode(
     name="plain",
     columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("m", "v"),
@@ -80,7 +80,7 @@ PLAIN = Mode(
     ),
 )
 
-AMSGRAD = Mode(
+AMSGRAD_MODE = Mode(
     name="amsgrad",
     columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("m", "v", "v_hat"),
@@ -171,8 +171,8 @@ class Adam(Optimizer):
         Slot("v_hat", "element", 0.0),
     )
     stage_scalars = common.STAGE_SCALARS
-    accumulate = common.ACCUMULATE
-    rest = common.REST
+    accumulate = common.ACCUMULATE_MODE
+    rest = common.REST_MODE
 
     def __init__(
         self,
@@ -220,5 +220,5 @@ class Adam(Optimizer):
         """The mode that the hyperparameters select."""
         amsgrad = self.mode_value("amsgrad")
         if not amsgrad:
-            return PLAIN
-        return AMSGRAD
+            return PLAIN_MODE
+        return AMSGRAD_MODE

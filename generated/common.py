@@ -72,7 +72,7 @@ STAGE_SCALARS = (
     ),
 )
 
-ACCUMULATE = Mode(
+ACCUMULATE_MODE = Mode(
     name="accumulate",
     phases=(
         Phase(
@@ -90,7 +90,7 @@ ACCUMULATE = Mode(
     ),
 )
 
-REST = Mode(
+REST_MODE = Mode(
     name="rest",
     phases=(
         Phase(

@@ -18,7 +18,7 @@ def gradient_norm_scalars() -> tuple[float, ...]:
     return ()
 
 
-def squares_scalars() -> tuple[float, ...]:
+def reduce_squares_scalars() -> tuple[float, ...]:
     """Scalars of one step, in float64."""
     return ()
 
@@ -55,7 +55,7 @@ GRADIENT_NORM_STAGES = (
     ("accumulator", "gradient_accumulation_steps"),
 )
 
-SQUARES_STAGES = (
+REDUCE_SQUARES_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
     ("clipnorm", "clipnorm"),
@@ -87,16 +87,16 @@ GRADIENT_NORM_PHASE = Phase(
     sums_over_variables=(("global_clipnorm", "global_square_sum", "sum_of_squares_of_g"),),
 )
 
-SQUARES_PHASE = Phase(
-    name="squares",
-    serial=cpu.squares_serial,
-    parallel=cpu.squares_parallel,
-    scalars=squares_scalars,
-    stage_scalars=SQUARES_STAGES,
+REDUCE_SQUARES_PHASE = Phase(
+    name="reduce_squares",
+    serial=cpu.reduce_squares_serial,
+    parallel=cpu.reduce_squares_parallel,
+    scalars=reduce_squares_scalars,
+    stage_scalars=REDUCE_SQUARES_STAGES,
     reductions=1,
 )
 
-PLAIN = Mode(
+PLAIN_MODE = Mode(
     name="plain",
     columns=(
         "weight_decay",
@@ -112,7 +112,7 @@ PLAIN = Mode(
     variable_slots=("v",),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.plain_update_serial,
@@ -124,7 +124,7 @@ PLAIN = Mode(
     ),
 )
 
-DECAY = Mode(
+DECAY_MODE = Mode(
     name="decay",
     columns=(
         "weight_decay",
@@ -140,7 +140,7 @@ DECAY = Mode(
     variable_slots=("v",),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.decay_update_serial,
@@ -152,7 +152,7 @@ DECAY = Mode(
     ),
 )
 
-AVERAGING = Mode(
+AVERAGING_MODE = Mode(
     name="averaging",
     columns=(
         "weight_decay",
@@ -168,7 +168,7 @@ AVERAGING = Mode(
     variable_slots=("v",),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.averaging_update_serial,
@@ -180,7 +180,7 @@ AVERAGING = Mode(
     ),
 )
 
-DECAY_AVERAGING = Mode(
+DECAY_AVERAGING_MODE = Mode(
     name="decay_averaging",
     columns=(
         "weight_decay",
@@ -196,7 +196,7 @@ DECAY_AVERAGING = Mode(
     variable_slots=("v",),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.decay_averaging_update_serial,
@@ -208,7 +208,7 @@ DECAY_AVERAGING = Mode(
     ),
 )
 
-AMSGRAD = Mode(
+AMSGRAD_MODE = Mode(
     name="amsgrad",
     columns=(
         "weight_decay",
@@ -224,7 +224,7 @@ AMSGRAD = Mode(
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_update_serial,
@@ -236,7 +236,7 @@ AMSGRAD = Mode(
     ),
 )
 
-AMSGRAD_DECAY = Mode(
+AMSGRAD_DECAY_MODE = Mode(
     name="amsgrad_decay",
     columns=(
         "weight_decay",
@@ -252,7 +252,7 @@ AMSGRAD_DECAY = Mode(
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_decay_update_serial,
@@ -264,7 +264,7 @@ AMSGRAD_DECAY = Mode(
     ),
 )
 
-AMSGRAD_AVERAGING = Mode(
+AMSGRAD_AVERAGING_MODE = Mode(
     name="amsgrad_averaging",
     columns=(
         "weight_decay",
@@ -280,7 +280,7 @@ AMSGRAD_AVERAGING = Mode(
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_averaging_update_serial,
@@ -292,7 +292,7 @@ AMSGRAD_AVERAGING = Mode(
     ),
 )
 
-AMSGRAD_DECAY_AVERAGING = Mode(
+AMSGRAD_DECAY_AVERAGING_MODE = Mode(
     name="amsgrad_decay_averaging",
     columns=(
         "weight_decay",
@@ -308,7 +308,7 @@ AMSGRAD_DECAY_AVERAGING = Mode(
     variable_slots=("v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
-        SQUARES_PHASE,
+        REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
             serial=cpu.amsgrad_decay_averaging_update_serial,
@@ -457,8 +457,8 @@ class NovoGrad(Optimizer):
         Slot("v_hat", "variable", 0.0),
     )
     stage_scalars = common.STAGE_SCALARS
-    accumulate = common.ACCUMULATE
-    rest = common.REST
+    accumulate = common.ACCUMULATE_MODE
+    rest = common.REST_MODE
 
     def __init__(
         self,
@@ -510,17 +510,17 @@ class NovoGrad(Optimizer):
         grad_averaging = self.mode_value("grad_averaging")
         amsgrad = self.mode_value("amsgrad")
         if weight_decay == 0 and not grad_averaging and not amsgrad:
-            return PLAIN
+            return PLAIN_MODE
         if weight_decay > 0 and not grad_averaging and not amsgrad:
-            return DECAY
+            return DECAY_MODE
         if weight_decay == 0 and grad_averaging and not amsgrad:
-            return AVERAGING
+            return AVERAGING_MODE
         if weight_decay > 0 and grad_averaging and not amsgrad:
-            return DECAY_AVERAGING
+            return DECAY_AVERAGING_MODE
         if weight_decay == 0 and not grad_averaging and amsgrad:
-            return AMSGRAD
+            return AMSGRAD_MODE
         if weight_decay > 0 and not grad_averaging and amsgrad:
-            return AMSGRAD_DECAY
+            return AMSGRAD_DECAY_MODE
         if weight_decay == 0 and grad_averaging and amsgrad:
-            return AMSGRAD_AVERAGING
-        return AMSGRAD_DECAY_AVERAGING
+            return AMSGRAD_AVERAGING_MODE
+        return AMSGRAD_DECAY_AVERAGING_MODE

@@ -78,7 +78,7 @@ def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
 
 
 @kernel
-def squares_variable(tensor, row, clipnorm):
+def reduce_squares_variable(tensor, row, clipnorm):
     """Common stages only."""
     sum_of_squares_of_g = tensor[row, 1]
 
@@ -88,7 +88,7 @@ def squares_variable(tensor, row, clipnorm):
 
 
 @kernel
-def squares(
+def reduce_squares(
     g,
     accumulator,
     loss_scale_factor,
@@ -128,8 +128,8 @@ def squares(
 
 
 @kernel
-def squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
-    """Run `squares` over one chunk of one variable."""
+def reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_squares` over one chunk of one variable."""
     g = elements(like, tables, chunk, 1)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     loss_scale_factor = rounded(like, stages[0])
@@ -139,7 +139,7 @@ def squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
     block_sums = chunk_sums(tables, chunk)
-    squares(
+    reduce_squares(
         g,
         accumulator,
         loss_scale_factor,
@@ -153,24 +153,24 @@ def squares_chunk(chunk, like, tables, scalars, stages, average, accumulator):
 
 
 @kernel
-def squares_serial(like, tables, scalars, stages, average, accumulator):
-    """Run `squares` over all variables, its chunks one after the other."""
+def reduce_squares_serial(like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_squares` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        squares_variable(tensor, row, stages[2])
+        reduce_squares_variable(tensor, row, stages[2])
     for chunk in range(chunks.shape[0]):
-        squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+        reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
     fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
 
 
 @parallel_kernel
-def squares_parallel(like, tables, scalars, stages, average, accumulator):
-    """Run `squares` over all variables, its chunks in parallel."""
+def reduce_squares_parallel(like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_squares` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        squares_variable(tensor, row, stages[2])
+        reduce_squares_variable(tensor, row, stages[2])
     for chunk in prange(chunks.shape[0]):
-        squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+        reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
     fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
 
 

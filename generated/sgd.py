@@ -57,7 +57,7 @@ GRADIENT_NORM_PHASE = Phase(
     sums_over_variables=(("global_clipnorm", "global_square_sum", "sum_of_squares_of_g"),),
 )
 
-PLAIN = Mode(
+PLAIN_MODE = Mode(
     name="plain",
     columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     phases=(
@@ -73,7 +73,7 @@ PLAIN = Mode(
     ),
 )
 
-MOMENTUM = Mode(
+MOMENTUM_MODE = Mode(
     name="momentum",
     columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("velocity",),
@@ -90,7 +90,7 @@ MOMENTUM = Mode(
     ),
 )
 
-NESTEROV = Mode(
+NESTEROV_MODE = Mode(
     name="nesterov",
     columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("velocity",),
@@ -176,8 +176,8 @@ class SGD(Optimizer):
     )
     slots = (Slot("velocity", "element", 0.0),)
     stage_scalars = common.STAGE_SCALARS
-    accumulate = common.ACCUMULATE
-    rest = common.REST
+    accumulate = common.ACCUMULATE_MODE
+    rest = common.REST_MODE
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class SGD(Optimizer):
         momentum = self.mode_value("momentum")
         nesterov = self.mode_value("nesterov")
         if momentum == 0:
-            return PLAIN
+            return PLAIN_MODE
         if momentum > 0 and not nesterov:
-            return MOMENTUM
-        return NESTEROV
+            return MOMENTUM_MODE
+        return NESTEROV_MODE

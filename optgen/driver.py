@@ -66,7 +66,7 @@ def compile_spec(path: Path, watch: Watch = lambda name, code: None) -> Optimize
     spec, program = load_text(data, str(path))
     verify_program(program)
     modes = compile_modes(program, watch)
-    return Optimizer(spec, Source(path.name, data.decode("utf-8")), program, modes)
+    return Optimizer(spec, Source(f"{program.module}.toml", data.decode("utf-8")), program, modes)
 
 
 def compile_modes(
@@ -89,6 +89,7 @@ def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
         files.append(emit_module(program.module, title, optimizer.modes, optimizer.source))
         words = documentation(optimizer.spec)
         files.append(emit_class(program, optimizer.modes, optimizer.source, words))
+    assert len({file.path for file in files}) == len(files), "two files of one name"
     return sorted(files, key=lambda file: file.path)
 
 

@@ -116,6 +116,30 @@ class Oracle:
         """The variables after the steps so far."""
         return [tensor["w"] for tensor in self.tensors]
 
+    def assert_equals(self, optimizer: Any, variables: Sequence[np.ndarray], ulps: int = 0) -> None:
+        """Check every variable, slot, average and accumulator of a generated optimizer.
+
+        Args:
+            optimizer: the optimizer, which has taken the same steps.
+            variables: its variables.
+            ulps: how many units in the last place a value may differ; 0 for equal bits.
+        """
+        state = optimizer._state
+        for position, (tensor, variable) in enumerate(zip(self.tensors, variables, strict=True)):
+            pairs = {"w": variable}
+            pairs |= {name: arrays[position] for name, arrays in state.slots.items()}
+            pairs |= {"average": state.averages[position]} if state.averages else {}
+            pairs |= {"accumulator": state.accumulators[position]} if state.accumulators else {}
+            for name, actual in pairs.items():
+                expected = np.asarray(tensor[name])
+                assert actual.dtype == expected.dtype, name
+                if ulps:
+                    np.testing.assert_array_max_ulp(actual, expected, ulps)
+                else:
+                    np.testing.assert_array_equal(actual, expected, err_msg=name)
+        for name, value in self.step_slots.items():
+            assert float(state.step_slots[name]) == value, name
+
     def stages(self) -> set[str]:
         """The common stages that the arguments switch on."""
         found = {

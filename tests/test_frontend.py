@@ -156,11 +156,12 @@ def test_a_condition_over_several_lines_is_kept_on_one() -> None:
         'name = "Test"\nsummary = "A test."\n'
         "[hyperparameters]\n"
         'learning_rate = { default = 0.1, doc = "The learning rate." }\n'
-        "[[modes]]\nname = 'all'\nwhen = '''\n(learning_rate == 0  # nothing\n"
-        "  or learning_rate != 0)\n'''\nupdate = 'w = w - learning_rate * g'\n"
+        'rate = { default = 0.1, doc = "A number." }\n'
+        "[[modes]]\nname = 'all'\nwhen = '''\n(rate == 0  # nothing\n"
+        "  or rate != 0)\n'''\nupdate = 'w = w - learning_rate * g'\n"
     )
     (mode,) = load_text(text, "test.toml")[1].modes
-    assert mode.condition == "(learning_rate == 0 or learning_rate != 0)"
+    assert mode.condition == "(rate == 0 or rate != 0)"
 
 
 # --- Positions ----------------------------------------------------------------------------

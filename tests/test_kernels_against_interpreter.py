@@ -6,7 +6,6 @@ last place.
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -58,13 +57,6 @@ def gradients_of(rng: np.random.Generator, dtype: Any, call: int) -> list[np.nda
     return found
 
 
-def assert_same(actual: np.ndarray, expected: np.ndarray, exact: bool) -> None:
-    if exact:
-        np.testing.assert_array_equal(actual, expected)
-    else:
-        np.testing.assert_array_max_ulp(actual, expected, ULPS)
-
-
 def cases() -> list[Any]:
     """Every mode in both dtypes, with all stages in one of them, and with one other set of stages.
 
@@ -100,11 +92,9 @@ def test_every_mode_and_stage(spec: str, mode: str, stages: str, dtype: Any) -> 
         gradients = gradients_of(rng, dtype, call)
         optimizer.apply(gradients, variables)
         oracle.step(gradients)
-        for actual, expected in zip(variables, oracle.variables, strict=True):
-            assert_same(actual, expected, is_exact(spec, mode))
+        oracle.assert_equals(optimizer, variables, 0 if is_exact(spec, mode) else ULPS)
 
 
-def test_modes_are_known_to_be_exact_or_not() -> None:
-    found = {pair: is_exact(*pair) for pair in spec_modes()}
-    assert any(found.values())
-    assert len(list(itertools.groupby(found))) == len(spec_modes())
+def test_the_modes_here_are_made_of_exact_functions() -> None:
+    # Powers stand in values of the step only, which the host computes for every backend.
+    assert all(is_exact(*pair) for pair in spec_modes())

@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from optgen.backends.names import distinct_names, parameter_name
 from optgen.backends.pytext import (
     LINE_LENGTH,
     Style,
@@ -13,7 +14,6 @@ from optgen.backends.pytext import (
     docstring,
     fitted,
     print_expr,
-    scalar_names,
 )
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
 from optgen.ir.rate import STEP
@@ -89,18 +89,35 @@ def test_a_long_line_becomes_named_values_in_order_of_evaluation() -> None:
     names = [line.split(" = ")[0] for line in lines]
     assert len(set(names)) == len(names)
     assert names[-1] == "x"
-    values = {"a_name_that_is_rather_long": 3.0}
-    tree = ast.parse("\n".join(lines))
-    assert [node.targets[0].id for node in tree.body] == names  # type: ignore[attr-defined]
-    assert names[0] in lines[-1] or names[-2] in lines[-1]
-    assert values
+    # Running the statements one by one gives what the whole expression gives.
+    values = {"a_name_that_is_rather_long": 1.25}
+    for line in lines:
+        name, text = line.split(" = ")
+        values[name] = evaluate(ast.parse(text, mode="eval").body, values)
+    assert values["x"] == evaluate(ast.parse(print_expr(expr, CPU), mode="eval").body, values)
+
+
+def evaluate(node: ast.expr, values: dict[str, float]) -> float:
+    """The value of sums and products."""
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    assert isinstance(node, ast.BinOp)
+    left, right = evaluate(node.left, values), evaluate(node.right, values)
+    return left + right if isinstance(node.op, ast.Add) else left * right
 
 
 def test_newer_values_keep_the_plain_name() -> None:
     old, new = Symbol("v", Kind.SLOT, STEP), Symbol("v", Kind.SLOT, STEP, 1)
-    assert scalar_names([old], ()) == {old: "v"}
-    assert scalar_names([new, old], ()) == {old: "previous_v", new: "v"}
-    assert scalar_names([old], ["v"]) == {old: "v_"}
+    assert distinct_names([old], {"v"}) == {old: "v"}
+    assert distinct_names([new, old], {"v"}) == {old: "previous_v", new: "v"}
+    assert distinct_names([new, old], {"v", "previous_v"})[old] == "previous_previous_v"
+
+
+@pytest.mark.parametrize("name", ["elements", "lanes", "update", "m_i", "reduce_all", "class"])
+def test_names_of_generated_code_are_left_to_it(name: str) -> None:
+    symbol = Symbol(name, Kind.LOCAL, STEP)
+    assert distinct_names([symbol], {name}) == {symbol: f"{name}_"}
+    assert parameter_name(name, {f"{name}_"}) == f"{name}__"
 
 
 def test_values_are_named_by_what_they_are() -> None:

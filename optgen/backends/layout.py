@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from optgen.backends.pytext import scalar_names
+from optgen.backends.names import distinct_names, parameter_name
 from optgen.ir.expr import Apply, Kind, Symbol, symbols
 from optgen.ir.intrinsics import Reduction
 from optgen.ir.program import Assign, Phase, Schedule, Slot
@@ -18,14 +18,6 @@ from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
 
 # Variable, gradient and the slots of the common stages have the same column for every optimizer.
 FIXED_STREAMS = ("w", "g", "average", "accumulator")
-
-# Names that kernels and drivers use for their own purposes.
-RESERVED = frozenset(
-    "like tables chunks rows blocks pointers layout tensor block_sums scalars stages chunk "
-    "row block start stop first lane i real np lanes largest float64 uint64 min max abs "
-    "prange range square kernel parallel_kernel elements rounded optional_elements "
-    "optional_number write_back fold_lanes fold_blocks LANES BLOCK".split()
-)
 
 
 @dataclass(frozen=True)
@@ -42,18 +34,25 @@ class Scalar:
     name: str
     stage: str | None
 
+    @property
+    def key(self) -> str:
+        """The name by which the runtime knows it."""
+        return self.symbol.name if self.symbol.version == 0 else self.name
+
 
 @dataclass(frozen=True)
 class Stream:
     """An array that a loop reads or writes.
 
     Attributes:
-        name: ``w``, ``g`` or a slot's name.
+        name: its name in the generated text.
+        memory: ``w``, ``g`` or a slot's name.
         column: its column in the pointer table.
         stage: the stage without which it is None.
     """
 
     name: str
+    memory: str
     column: int
     stage: str | None
 
@@ -101,13 +100,19 @@ class ModeLayout:
         """The name of every STEP and TENSOR value in the generated text."""
         found: dict[Symbol, None] = {}
         for line in self.schedule.lines():
-            for symbol in (*symbols(line.value), line.target):
-                if symbol.rate != ELEMENT:
-                    found.setdefault(symbol)
+            found |= dict.fromkeys((*symbols(line.value), line.target))
         for phase in self.schedule.phases:
-            for output in phase.variable_stores:
-                found.setdefault(output.symbol)
-        return scalar_names(found, RESERVED)
+            found |= dict.fromkeys(output.symbol for output in phase.variable_stores)
+        plain = {symbol.name for symbol in found} | {slot.name for slot in self.schedule.slots}
+        return distinct_names((s for s in found if s.rate != ELEMENT), plain | {"w", "g"})
+
+    @cached_property
+    def stream_names(self) -> dict[str, str]:
+        """The name of every array in the generated text."""
+        names: dict[str, str] = {}
+        for memory in self.streams:
+            names[memory] = parameter_name(memory, {*self.names.values(), *names.values()})
+        return names
 
     @cached_property
     def element_slots(self) -> tuple[Slot, ...]:
@@ -148,14 +153,15 @@ class ModeLayout:
     def column_name(self, symbol: Symbol, phase: Phase) -> str:
         """The name of the column that holds a per-variable value once ``phase`` has begun."""
         if symbol.kind is not Kind.SLOT:
-            return self.names[symbol]
+            return symbol.name if symbol.version == 0 else self.names[symbol]
         stored = {output.name: output.symbol for output in phase.variable_stores}
         in_memory = stored.get(symbol.name, replace(symbol, version=0))
         if symbol == in_memory:
             return symbol.name
-        if self.names[symbol] != symbol.name:
-            return self.names[symbol]
-        return f"{'previous' if symbol.version == 0 else 'next'}_{symbol.name}"
+        # No name of a spec has a blank, so these columns are distinct from all others.
+        return f"{symbol.name} {'before' if symbol.version == 0 else 'next'}" + (
+            f" {self.names[symbol]}" if symbol.version > 0 else ""
+        )
 
     def _kept(self, phase: Phase) -> Iterable[Symbol]:
         """The per-variable values that leave the phase's per-variable function or its loop."""
@@ -166,7 +172,7 @@ class ModeLayout:
     def entering(self, phase: Phase) -> tuple[Symbol, ...]:
         """The per-variable values that the phase's loop uses."""
         used: dict[Symbol, None] = {}
-        for line in (*phase.lines, *phase.reductions):
+        for line in phase.lines:
             for symbol in symbols(line.value):
                 if symbol.rate == TENSOR:
                     used.setdefault(symbol)
@@ -178,7 +184,7 @@ class ModeLayout:
     def identity(self, phase: Phase) -> object:
         """What a phase's text depends on: equal identities give equal kernels."""
         touched: dict[str, None] = {}
-        for line in (*phase.variable_lines, *phase.lines, *phase.reductions):
+        for line in (*phase.variable_lines, *phase.lines):
             for symbol in (*symbols(line.value), line.target):
                 if symbol.rate == TENSOR:
                     touched.setdefault(self.column_name(symbol, phase))
@@ -187,7 +193,7 @@ class ModeLayout:
 
     def phase(self, phase: Phase) -> PhaseLayout:
         """The layout of one phase."""
-        loop = self._scalars((*phase.lines, *phase.reductions), TENSOR)
+        loop = self._scalars(phase.lines, TENSOR)
         needs_variable = bool(phase.variable_lines or phase.variable_stores)
         variable = self._scalars(phase.variable_lines, STEP) if needs_variable else ()
         always: dict[Symbol, None] = {}
@@ -195,7 +201,7 @@ class ModeLayout:
         for scalar in (*loop, *variable):
             if scalar.stage is not None:
                 step = scalar.symbol.rate <= STEP
-                staged.setdefault((scalar.stage, scalar.name if step else scalar.stage))
+                staged.setdefault((scalar.stage, scalar.key if step else scalar.stage))
             elif scalar.symbol.rate <= STEP:
                 always.setdefault(scalar.symbol)
         return PhaseLayout(
@@ -225,9 +231,9 @@ class ModeLayout:
         if "w" in stages or None not in stages.values():
             stages["w"] = None
         return tuple(
-            Stream(name, column, stages[name])
-            for name, column in self.streams.items()
-            if name in stages
+            Stream(self.stream_names[memory], memory, column, stages[memory])
+            for memory, column in self.streams.items()
+            if memory in stages
         )
 
 
@@ -258,6 +264,7 @@ def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
         having = [m for m in modes if any(p.name == phase_name for p in m.schedule.phases)]
         shared = len(members) == len(having)
         name = phase_name if shared else f"{members[0]}_{phase_name}"
+        assert name not in names.values(), f"two kernels are called {name}"
         names.update({(member, phase_name): name for member in members})
     return names
 

@@ -86,22 +86,6 @@ def safe_name(name: str, reserved: Iterable[str]) -> str:
     return name
 
 
-def scalar_names(symbols: Iterable[Symbol], reserved: Iterable[str]) -> dict[Symbol, str]:
-    """A distinct name for every symbol: the newest value keeps the plain name.
-
-    ``v`` before its assignment is ``previous_v`` where both are used.
-    """
-    versions: dict[str, list[Symbol]] = {}
-    for symbol in symbols:
-        if symbol not in versions.setdefault(symbol.name, []):
-            versions[symbol.name].append(symbol)
-    names: dict[Symbol, str] = {}
-    for name, found in versions.items():
-        for age, symbol in enumerate(sorted(found, key=lambda s: -s.version)):
-            names[symbol] = safe_name("previous_" * age + name, reserved)
-    return names
-
-
 def fitted(
     target: str, expr: Expr, style: Style, indent: int, taken: Iterable[str], suffix: str = ""
 ) -> Iterator[str]:
@@ -199,6 +183,13 @@ def wrapped(line: str, room: int) -> list[str]:
     return textwrap.wrap(line, room, subsequent_indent=indent, break_long_words=True) or [""]
 
 
+def _ends_quoted(line: str) -> bool:
+    """Whether a line ends in a quotation mark that no backslash escapes."""
+    body = line.removesuffix('"')
+    backslashes = len(body) - len(body.rstrip("\\"))
+    return body != line and backslashes % 2 == 0
+
+
 def docstring(paragraphs: Iterable[str], indent: int) -> str:
     """A docstring of the given lines; quotes and backslashes in them cannot end it."""
     room = LINE_LENGTH - len(INDENT) * indent - 6
@@ -207,7 +198,7 @@ def docstring(paragraphs: Iterable[str], indent: int) -> str:
         for line in paragraphs
         for part in wrapped(line, room)
     ]
-    if lines[-1].endswith('"') and not lines[-1].endswith('\\"'):
+    if _ends_quoted(lines[-1]):
         lines[-1] = lines[-1][:-1] + '\\"'
     space = INDENT * indent
     if len(lines) == 1:

@@ -251,6 +251,11 @@ _MODES = {
         "slot exists in no mode",
         "No mode's condition leaves the slot's condition true.",
     ),
+    "E410": (
+        "condition on the learning rate",
+        "A mode is chosen when the optimizer is made, but the learning rate may be set again or "
+        "follow a schedule from step to step.",
+    ),
 }
 
 _EXAMPLES = {

@@ -165,6 +165,11 @@ class _Reader:
             headline = f"there is no hyperparameter `{node.id}`"
             hint = suggestion(node.id, self.hyperparameters)
             self.report.error("E408", headline, self.line.place(node), help=hint)
+        elif node.id == "learning_rate":
+            headline = "a condition cannot mention the learning rate"
+            hint = "it may change between steps, but a mode is chosen once; use another argument"
+            self.report.error("E410", headline, self.line.place(node), help=hint)
+            return None
         return found
 
     def _flag(self, node: ast.Name) -> Condition | None:

@@ -5,6 +5,7 @@ All mistakes of a spec are collected before any is raised.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,8 +115,9 @@ def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
 
 
 def _check_module(module: str, report: Report) -> None:
-    if not LOWER_WORD.fullmatch(module) or module == "common":
-        headline = "the file's name must be a lower-case word, and not `common`"
+    taken = module == "common" or module.endswith("_cpu") or keyword.iskeyword(module)
+    if not LOWER_WORD.fullmatch(module) or taken:
+        headline = "the file's name must be a lower-case word, not `common`, `..._cpu` or Python's"
         hint = "it becomes the name of the generated module, such as `my_rule.toml`"
         report.error("E205", headline, report.index.value("name"), help=hint)
 

@@ -121,7 +121,6 @@ class _Machine:
             self.assign(phase.variable_lines)
             self._load(phase.loads)
             self.assign(phase.lines)
-            self.assign(phase.reductions)
             self.store((*phase.variable_stores, *phase.stores))
         for output, symbol in final_step:
             self._write(output.name, symbol.rate, self.value(symbol))

@@ -264,8 +264,7 @@ class Phase:
         variable_lines: TENSOR values computed once per variable before the loop.
         variable_stores: TENSOR slots stored after ``variable_lines``.
         loads: elementwise values read from memory.
-        lines: the loop body.
-        reductions: reductions over the elements, after ``lines`` of the same iteration.
+        lines: the loop body, reductions over the elements among its assignments.
         stores: elementwise values written to memory.
     """
 
@@ -276,8 +275,12 @@ class Phase:
     variable_stores: tuple[Output, ...]
     loads: tuple[Load, ...]
     lines: tuple[Assign, ...]
-    reductions: tuple[Assign, ...]
     stores: tuple[Output, ...]
+
+    @property
+    def reductions(self) -> tuple[Assign, ...]:
+        """The reductions among the lines."""
+        return tuple(line for line in self.lines if line.reduces)
 
 
 @dataclass(frozen=True)
@@ -302,4 +305,3 @@ class Schedule:
             yield from phase.step_lines
             yield from phase.variable_lines
             yield from phase.lines
-            yield from phase.reductions

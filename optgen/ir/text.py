@@ -81,11 +81,10 @@ def _phase(phase: Phase) -> Iterable[str]:
         yield "    per variable"
         yield from _assigns(phase.variable_lines, "      ")
         yield from (f"      {_output(output)}" for output in phase.variable_stores)
-    if phase.loads or phase.lines or phase.reductions or phase.stores:
+    if phase.loads or phase.lines or phase.stores:
         yield "    per element"
         yield from (f"      {_load(load)}" for load in phase.loads)
         yield from _assigns(phase.lines, "      ")
-        yield from _assigns(phase.reductions, "      ")
         yield from (f"      {_output(output)}" for output in phase.stores)
 
 

@@ -102,7 +102,7 @@ def _check_phase(phase: Phase, known: dict[Symbol, str | None]) -> None:
         known[line.target] = line.stage if line.otherwise is None else None
     loaded = {load.symbol for load in phase.loads}
     _require(all(symbol.version == 0 for symbol in loaded), "only memory can be loaded")
-    for line in (*phase.lines, *phase.reductions):
+    for line in phase.lines:
         used = symbols(line.value) + (() if line.otherwise is None else (line.otherwise,))
         missing = [s for s in used if s.rate == ELEMENT and s.version == 0 and s not in loaded]
         _require(not missing, f"{format_assign(line)} reads {missing} that is not loaded")

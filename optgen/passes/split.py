@@ -111,7 +111,10 @@ def _phase(
     reductions = tuple(line for line in graph.variant.lines if placed.get(line.target) == index)
     wanted = [output.symbol for output in stores]
     wanted += [symbol for line in reductions for symbol in operands(line)]
-    lines = graph.slice(wanted, ELEMENT)
+    elements = {line.target for line in graph.slice(wanted, ELEMENT)}
+    lines = tuple(
+        line for line in graph.variant.lines if line.target in elements or line in reductions
+    )
     variable_outputs = tuple(output for output in outputs if output.symbol.rate == TENSOR)
     used = [*wanted, *(symbol for line in lines for symbol in operands(line))]
     variable_wanted = [*used, *(output.symbol for output in variable_outputs)]
@@ -130,7 +133,6 @@ def _phase(
         variable_stores=variable_outputs,
         loads=tuple(_loads(graph.variant, lines, used)),
         lines=lines,
-        reductions=reductions,
         stores=stores,
     )
 
@@ -204,7 +206,7 @@ def _name(
     """What the phase does, in words that no other phase of the mode has."""
     if updates:
         return "update"
-    name = reductions[0].target.name if stages is None else "gradient_norm"
-    while name in taken or name == "update":
-        name = f"next_{name}"
+    name = f"reduce_{reductions[0].target.name}" if stages is None else "gradient_norm"
+    while name in taken:
+        name = f"{name}_again"
     return name

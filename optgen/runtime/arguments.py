@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,21 +71,25 @@ def checked_arguments(
         unknown: keywords that no parameter took.
 
     Raises:
-        ValueError: if a value is refused, a keyword is unknown or two clip arguments are set.
+        ValueError: if a value is refused or a keyword is unknown.
     """
     hyperparameters = tuple(hyperparameters)
     if unknown:
         names = ", ".join(repr(name) for name in unknown)
         allowed = ", ".join([*(h.name for h in hyperparameters), "name"])
         raise ValueError(f"{owner} got unknown argument(s) {names}; it takes {allowed}.")
-    result = {h.name: checked(h, values[h.name]) for h in hyperparameters}
-    check_clip_arguments(result)
-    return result
+    return {h.name: checked(h, values[h.name]) for h in hyperparameters}
 
 
-def check_clip_arguments(values: Mapping[str, Value]) -> None:
-    """Raise ValueError if more than one way of clipping gradients is set."""
-    given = [name for name in CLIP_ARGUMENTS if values.get(name) is not None]
+def check_clip_arguments(values: Mapping[str, Value], own: Container[str]) -> None:
+    """Raise ValueError if more than one way of clipping gradients is set.
+
+    Args:
+        values: all arguments.
+        own: the names that the optimizer declares itself, which mean what its equations say.
+    """
+    clips = [name for name in CLIP_ARGUMENTS if name not in own]
+    given = [name for name in clips if values.get(name) is not None]
     if len(given) > 1:
         received = ", ".join(f"{name}={values[name]!r}" for name in given)
         raise ValueError(

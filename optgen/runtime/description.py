@@ -124,10 +124,6 @@ class Mode:
     step_slots: tuple[str, ...] = ()
     phases: tuple[Phase, ...] = ()
 
-    def slot_names(self) -> frozenset[str]:
-        """Return the names of all slots that this mode has."""
-        return frozenset((*self.element_slots, *self.variable_slots, *self.step_slots))
-
 
 Value = Any
 """A hyperparameter's value: float, int, bool, str, None, or a callable for a learning rate."""

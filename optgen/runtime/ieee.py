@@ -13,7 +13,6 @@ import math
 import numpy as np
 
 __all__ = [
-    "absolute",
     "clip",
     "divide",
     "exp",
@@ -24,7 +23,6 @@ __all__ = [
     "sign",
     "sqrt",
     "square",
-    "where",
 ]
 
 
@@ -100,16 +98,6 @@ def sign(x: float) -> float:
     return 0.0 if x == 0.0 else x
 
 
-def absolute(x: float) -> float:
-    """Return the magnitude of ``x``."""
-    return abs(x)
-
-
 def square(x: float) -> float:
     """Return ``x * x``, which is what ``x ** 2`` means in a spec."""
     return x * x
-
-
-def where(condition: bool, x: float, y: float) -> float:
-    """Return ``x`` if the condition holds, otherwise ``y``."""
-    return x if condition else y

@@ -215,17 +215,27 @@ class Optimizer:
         raw = int(self._iteration)
         steps = self._settings.values["gradient_accumulation_steps"]
         updates = steps is None or (raw + 1) % steps == 0
+        learning_rate = self._learning_rate_of_call(raw) if updates else None
         scalars = scalars_of_call(self._settings, raw if steps is None else raw // steps)
         for slot, array in state.step_slots.items():
             scalars[slot] = float(array)
-        if updates and self._learning_rate is not None:
-            scalars["learning_rate"] = self._learning_rate.now()
+        if learning_rate is not None:
+            scalars["learning_rate"] = learning_rate
         if found.missing and not self._warned:
             self._warn_of_missing(found.missing)
         self._keep(state, reader)
         reader.point_at(found)
         run_call(self._program, state, found.participants, scalars, self._settings, updates)
         self._iteration[...] = raw + 1
+
+    def _learning_rate_of_call(self, raw: int) -> float | None:
+        """The learning rate of a call; a callable must leave the optimizer alone."""
+        if self._learning_rate is None:
+            return None
+        value = self._learning_rate.now()
+        if int(self._iteration) != raw:
+            raise ValueError("learning_rate: the callable stepped the optimizer that called it.")
+        return value
 
     def _warn_of_missing(self, missing: int) -> None:
         warnings.warn(

@@ -76,7 +76,7 @@ def changed_settings(
     """
     old = settings.values
     values = {**old, name: checked(arguments[name], value)}
-    check_clip_arguments(values)
+    check_clip_arguments(values, own)
     new = make_settings(values, own)
     if new.stages != settings.stages or (name in _FIXED and values[name] != old[name]):
         raise needs_new_optimizer(name, old[name], values[name])
@@ -152,6 +152,7 @@ def checked_settings(
         ValueError: naming the argument, what was received and what is expected.
     """
     values = checked_arguments(owner, arguments.values(), given, unknown)
+    check_clip_arguments(values, own)
     learning_rate = None
     if "learning_rate" in values:
         learning_rate = LearningRate(arguments["learning_rate"], values.pop("learning_rate"))

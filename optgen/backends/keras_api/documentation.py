@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ class ClassDocumentation:
     description: str
     references: tuple[str, ...]
     modes: tuple[tuple[str, str], ...]
+
+
+_BLOCK = re.compile(r"\s|[-*+|#>`]|\d+[.)] ")
 
 
 def class_docstring(
@@ -49,8 +53,15 @@ def class_docstring(
 
 def _paragraphs(text: str) -> list[str]:
     """The paragraphs of a text, each on a line of its own, with an empty line between two."""
-    found = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-    return [line for paragraph in found for line in (paragraph, "")][:-1]
+    lines: list[str] = []
+    for line in text.strip().split("\n"):
+        # A line of a list or of code stands for itself; others flow together.
+        flows = bool(line.strip()) and not _BLOCK.match(line)
+        if flows and lines and lines[-1] and not _BLOCK.match(lines[-1]):
+            lines[-1] += " " + " ".join(line.split())
+        else:
+            lines.append(" ".join(line.split()) if flows else line.rstrip())
+    return lines
 
 
 def _hanging(text: str) -> list[str]:

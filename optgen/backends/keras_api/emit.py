@@ -11,6 +11,7 @@ from optgen.backends.keras_api.host import (
     ModeTables,
     function_names,
     imports,
+    mode_constant,
     phase_function,
     stage_entry,
     stage_functions,
@@ -19,18 +20,6 @@ from optgen.backends.layout import ModeLayout, phase_names
 from optgen.backends.pytext import call, docstring, indented
 from optgen.ir.program import Hyperparameter, Program, Slot
 from optgen.ir.rate import ELEMENT, TENSOR
-
-COMMON_ORDER = (
-    "weight_decay",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-)
 
 _RATES = {TENSOR: "variable", ELEMENT: "element"}
 _ANNOTATIONS = {"float": "float", "int": "int", "bool": "bool", "choice": "str"}
@@ -56,7 +45,7 @@ def emit_class(
     constants = ModeTables(modes, phase_names(modes), functions, names).texts()
     runtime_names = ["Hyperparameter", "Mode", "Optimizer", "Phase"]
     runtime_names += ["Slot"] if program.slots else []
-    common = [h for h in _ordered(program.common) if h.name not in _declared(program)]
+    common = [h for h in program.common if h.name not in _declared(program)]
     text = (
         templates("optgen.backends.keras_api")
         .get_template("class.py.j2")
@@ -91,10 +80,6 @@ def _declared(program: Program) -> set[str]:
     return {h.name for h in program.hyperparameters}
 
 
-def _ordered(common: Iterable[Hyperparameter]) -> list[Hyperparameter]:
-    return sorted(common, key=lambda h: COMMON_ORDER.index(h.name))
-
-
 def _parameters(program: Program, common: Sequence[Hyperparameter]) -> Iterable[str]:
     """The constructor's parameters with annotations and defaults."""
     for hyperparameter in (*program.hyperparameters, *common):
@@ -120,8 +105,8 @@ def _attributes(program: Program) -> Iterable[str]:
     elif slots:
         yield from ("slots = (", *(f"    {slot}," for slot in slots), ")")
     yield "stage_scalars = common.STAGE_SCALARS"
-    yield "accumulate = common.ACCUMULATE"
-    yield "rest = common.REST"
+    yield "accumulate = common.ACCUMULATE_MODE"
+    yield "rest = common.REST_MODE"
 
 
 def _fields(hyperparameter: Hyperparameter) -> list[str]:
@@ -147,15 +132,15 @@ def _slot_fields(slot: Slot) -> list[str]:
 def _selection(program: Program) -> Iterable[str]:
     """Statements that return the mode; exactly one condition holds, so the last needs no test."""
     if len(program.modes) == 1:
-        yield f"return {program.modes[0].name.upper()}"
+        yield f"return {mode_constant(program.modes[0].name)}"
         return
     names = [name for mode in program.modes for name in mode.reads]
     for name in dict.fromkeys(names):
         yield f'{name} = self.mode_value("{name}")'
     for mode in program.modes[:-1]:
         yield f"if {mode.test}:"
-        yield f"    return {mode.name.upper()}"
-    yield f"return {program.modes[-1].name.upper()}"
+        yield f"    return {mode_constant(mode.name)}"
+    yield f"return {mode_constant(program.modes[-1].name)}"
 
 
 def emit_common(stages: ModeLayout, modes: Sequence[ModeLayout]) -> Artifact:

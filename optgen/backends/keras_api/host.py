@@ -20,7 +20,6 @@ from optgen.ir.program import Assign, Phase
 from optgen.ir.rate import STEP, TENSOR
 
 IEEE = (
-    "absolute",
     "clip",
     "divide",
     "exp",
@@ -203,7 +202,7 @@ class ModeTables:
     def _mode(self, mode: ModeLayout, shared: Mapping[str, str]) -> str:
         name = mode.schedule.name
         slots = {slot.name: slot for slot in mode.schedule.slots}
-        lines = [f"{name.upper()} = Mode(", f'    name="{name}",']
+        lines = [f"{mode_constant(name)} = Mode(", f'    name="{name}",']
         lines.append(_entry("columns", mode.columns))
         lines.append(_entry("element_slots", (slot.name for slot in mode.element_slots)))
         lines.append(_entry("variable_slots", (n for n, s in slots.items() if s.rate == TENSOR)))
@@ -235,6 +234,11 @@ class ModeTables:
             ")",
         ]
         return "\n".join(line for line in lines if line)
+
+
+def mode_constant(name: str) -> str:
+    """The name of a mode's constant, which no class, phase or stage can have."""
+    return f"{name.upper()}_MODE"
 
 
 def _entry(name: str, values: Iterable[str], indent: int = 1) -> str:

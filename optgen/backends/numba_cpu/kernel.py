@@ -8,6 +8,8 @@ from functools import cached_property
 
 from optgen.backends.numba_cpu.phase import PhaseText, by_stage, equations, is_maximum, joined
 from optgen.backends.pytext import (
+    INDENT,
+    LINE_LENGTH,
     ORDINALS,
     Style,
     call,
@@ -16,6 +18,7 @@ from optgen.backends.pytext import (
     indented,
     print_expr,
     safe_name,
+    wrapped,
 )
 from optgen.ir.expr import Apply, Expr, Number, Symbol, symbols, walk
 from optgen.ir.program import Assign
@@ -46,7 +49,7 @@ class _Kernel:
     def _doc(self) -> list[str]:
         """The author's equations, or what the stages need the phase for."""
         if self.text.phase.stages is None:
-            return equations((*self.text.phase.lines, *self.text.phase.reductions))
+            return equations(self.text.phase.lines)
         targets = ", ".join(line.target.name for line in self.text.phase.reductions)
         return [f"{targets}, for the stages {' and '.join(self.text.phase.stages)}."]
 
@@ -56,8 +59,9 @@ class _Kernel:
 
     @property
     def _has_literals(self) -> bool:
-        lines = (*self.text.phase.lines, *self.text.phase.reductions)
-        return any(isinstance(part, Number) for line in lines for part in walk(line.value))
+        return any(
+            isinstance(part, Number) for line in self.text.phase.lines for part in walk(line.value)
+        )
 
     def _loop(self) -> Iterator[str]:
         paragraphs = [list(self._loads()), list(self._compute()), list(self._stores())]
@@ -86,23 +90,30 @@ class _Kernel:
         same = [other for other in self.text.phase.reductions if _kind(other) == _kind(line)]
         if len(self.text.phase.reductions) == 1:
             return "lanes"
+        if len(same) > len(ORDINALS):
+            return f"{self.text.mode.names[line.target]}_lanes"
         return f"{ORDINALS[same.index(line)]}{_kind(line)}_lanes"
 
     def _loads(self) -> Iterator[str]:
         for load in self.text.phase.loads:
-            yield from self._guarded(load.stage, [f"{self._local(load.symbol)} = {load.name}[i]"])
+            array = self.text.mode.stream_names[load.name]
+            yield from self._guarded(load.stage, [f"{self._local(load.symbol)} = {array}[i]"])
 
     def _compute(self) -> Iterator[str]:
         for stage, group in by_stage(self.text.phase.lines):
-            statements = [text for line in group for text in self._statement(line)]
+            statements = [
+                text
+                for line in group
+                for text in (self._accumulation(line) if line.reduces else self._statement(line))
+            ]
             yield from self._guarded(stage, statements)
-        for line in self.text.phase.reductions:
-            yield from self._accumulation(line)
 
     def _statement(self, line: Assign) -> Iterator[str]:
         own = {symbol.name for symbol in symbols(line.value)}
         if line.stage is None and not all(name in _words(line.text) for name in own):
-            yield f"# {' '.join(line.text.split())}"
+            depth = 4 if self.text.phase.reductions else 2
+            comment = wrapped(" ".join(line.text.split()), LINE_LENGTH - len(INDENT) * depth - 2)
+            yield from (f"# {part}" for part in comment)
         yield from self._fitted(self._local(line.target), line.value, line.stage is not None)
 
     def _fitted(self, target: str, value: Expr, guarded: bool) -> Iterator[str]:
@@ -118,7 +129,7 @@ class _Kernel:
         value = print_expr(argument, self._element_style)
         lanes = self._lanes(line)
         if len(value) > LONGEST_REDUCED:
-            local = f"{_kind(line)}_element_i"
+            local = f"{_kind(line)}_element"
             yield from self._fitted(local, argument, False)
             value = local
         value = f"float64({value})"
@@ -132,9 +143,8 @@ class _Kernel:
 
     def _stores(self) -> Iterator[str]:
         for output in self.text.phase.stores:
-            yield from self._guarded(
-                output.stage, [f"{output.name}[i] = {self._local(output.symbol)}"]
-            )
+            array = self.text.mode.stream_names[output.name]
+            yield from self._guarded(output.stage, [f"{array}[i] = {self._local(output.symbol)}"])
 
     def _guarded(self, stage: str | None, statements: Iterable[str]) -> Iterator[str]:
         if stage is None:

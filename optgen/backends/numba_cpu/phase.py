@@ -53,7 +53,7 @@ class PhaseText:
         """Where a driver finds a STEP scalar."""
         if scalar.stage is None:
             return f"scalars[{self.layout.scalars.index(scalar.symbol)}]"
-        return f"stages[{self.layout.stages.index((scalar.stage, scalar.name))}]"
+        return f"stages[{self.layout.stages.index((scalar.stage, scalar.key))}]"
 
 
 def by_stage(lines: Sequence[Assign]) -> Iterator[tuple[str | None, list[Assign]]]:
