@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from optgen import __version__, driver
+from optgen.backends.artifact import Artifact
 from optgen.diagnostics import CompileError, render_all
 from optgen.ir.program import Schedule, Variant
 from optgen.ir.text import format_program, format_schedule, format_variant
@@ -40,16 +41,27 @@ def build(
     """Generate the package of optimizers that the specs describe."""
     files = driver.emit(driver.compile_all(driver.spec_files(specs)))
     if check:
-        _report_differences(driver.differences(files, out), len(files), out)
+        _report_differences(driver.differences(files, out), len(files), specs, out)
         return
+    _refuse_other_files(files, out, specs)
+    written = driver.write(files, out)
+    output.print(f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed")
+
+
+def _refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
+    """Exit with a message if a build would harm what is in the folder already."""
+    strangers = driver.strangers(files, out)
     foreign = driver.foreign_files(files, out, specs)
-    if foreign:
+    if strangers:
+        names = ", ".join(path.name for path in strangers)
+        errors.print(f"error: optgen did not write {escape(names)} in {escape(str(out))}")
+        errors.print("Give a folder of its own to the package by --out.")
+    elif foreign:
         names = ", ".join(path.name for path in foreign)
         errors.print(f"error: {escape(str(out))} holds optimizers of other specs: {escape(names)}")
         errors.print("Build all specs of the package together, or give another folder by --out.")
+    if strangers or foreign:
         raise typer.Exit(1)
-    written = driver.write(files, out)
-    output.print(f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed")
 
 
 @app.command()
@@ -58,11 +70,12 @@ def check(out: OutFolder = Path("generated")) -> None:
     build([Path("specs")], out, check=True)
 
 
-def _report_differences(found: list[str], count: int, out: Path) -> None:
+def _report_differences(found: list[str], count: int, specs: list[Path], out: Path) -> None:
     if found:
         for sentence in found:
             errors.print(escape(sentence))
-        errors.print("Run [bold]optgen build specs/[/bold] and commit what it writes.")
+        command = " ".join(["optgen build", *map(str, specs), "--out", str(out)])
+        errors.print(f"Run [bold]{escape(command)}[/bold] and commit what it writes.")
         raise typer.Exit(1)
     output.print(f"{count} files in {escape(str(out))} are what the specs give")
 
@@ -77,7 +90,10 @@ def show(
 ) -> None:
     """Show what the compiler made of a spec after one of its stages."""
     seen: list[tuple[str, Variant | Schedule]] = []
-    optimizer = driver.compile_spec(spec, lambda name, code: seen.append((name, code)))
+    if spec.is_dir():
+        raise typer.BadParameter(f"expected a spec (*.toml), received the folder {spec}")
+    (path,) = driver.spec_files([spec])
+    optimizer = driver.compile_spec(path, lambda name, code: seen.append((name, code)))
     texts = {"program": [format_program(optimizer.program)]}
     for name, code in seen:
         if mode is None or code.name == mode:
@@ -118,8 +134,10 @@ def main() -> None:
     except CompileError as error:
         errors.print(render_all(error.diagnostics, error.sources), markup=False)
         raise SystemExit(1) from None
-    except FileNotFoundError as error:
-        errors.print(f"error: {error}", markup=False)
+    except OSError as error:
+        # The project's own messages are sentences; the system's say a reason and a file.
+        reason = f"{error.strerror}: {error.filename}" if error.strerror else str(error)
+        errors.print(f"error: {reason}", markup=False)
         raise SystemExit(1) from None
 
 

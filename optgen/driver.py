@@ -210,6 +210,12 @@ def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
     return written
 
 
+def strangers(files: Sequence[Artifact], folder: Path) -> list[Path]:
+    """Files in a folder that a build would overwrite although optgen did not write them."""
+    taken = [folder / file.path for file in files if (folder / file.path).exists()]
+    return [path for path in taken if MARK not in path.read_text("utf-8", "replace")[:200]]
+
+
 def _replace(path: Path, text: str) -> None:
     """Write a file under another name and move it into place."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -22,7 +22,8 @@ ALLOWED = {
     "passes": {"diagnostics", "ir"},
     "backends": {"diagnostics", "ir", "passes"},
     "driver": {"diagnostics", "ir", "frontend", "passes", "backends"},
-    "cli": {"diagnostics", "ir", "driver"},
+    "cli": {"diagnostics", "ir", "backends", "driver"},
+    "__main__": {"cli"},
     "runtime": set(),
 }
 RUNTIME_IMPORTS = {"numpy", "numba"}

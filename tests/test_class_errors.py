@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
+from generated import SGD
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.generated_classes import class_of, everything_on
@@ -447,3 +448,36 @@ def test_building_again_wants_the_same_variables_in_order() -> None:
     with pytest.raises(ValueError, match="unknown"):
         optimizer.build([np.ones(3)])
     assert every_byte(optimizer, variables) == before
+
+
+def test_misspelt_attributes_are_refused() -> None:
+    optimizer = SGD(learning_rate=0.1)
+    with pytest.raises(AttributeError, match="did you mean 'learning_rate'"):
+        optimizer.lerning_rate = 5.0
+    with pytest.raises(AttributeError, match="no attribute 'lr'"):
+        optimizer.lr = 5.0
+    assert optimizer.learning_rate == 0.1
+
+
+def test_a_learning_rate_that_takes_arguments_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"learning_rate: .*without arguments"):
+        SGD(learning_rate=lambda step: 0.1 / (1 + step))
+    optimizer = SGD()
+    with pytest.raises(ValueError, match="learning_rate"):
+        optimizer.learning_rate = lambda step: step
+
+
+def test_a_learning_rate_that_steps_its_optimizer_is_refused() -> None:
+    w = np.ones(3)
+    optimizer = SGD(learning_rate=0.1)
+    optimizer.build([w])
+
+    def steps() -> float:
+        optimizer.learning_rate = 0.1
+        optimizer.apply([np.ones(3)])
+        return 0.1
+
+    optimizer.learning_rate = steps
+    with pytest.raises(ValueError, match="stepped the optimizer"):
+        optimizer.apply([np.ones(3)])
+    assert optimizer.iterations == 1

@@ -143,6 +143,39 @@ def test_missing_and_empty_inputs_are_sentences(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
+def test_files_that_optgen_did_not_write_are_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "common.py"
+    mine.write_text("VALUE = 1\n")
+    result = optgen("build", "specs/", "--out", str(tmp_path))
+    assert result.returncode == 1
+    assert "did not write common.py" in result.stderr
+    assert mine.read_text() == "VALUE = 1\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["common.py"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", Path("/proc/optimizers")):
+        result = optgen("build", "specs/", "--out", str(out))
+        assert result.returncode == 1
+        assert result.stderr.startswith("error: ")
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("stem", ["class", "common", "sgd_cpu", "Upper", "a-b"])
+def test_file_names_that_cannot_be_modules_are_refused(stem: str, tmp_path: Path) -> None:
+    spec = tmp_path / f"{stem}.toml"
+    shutil.copy(SPECS / "sgd.toml", spec)
+    with pytest.raises(CompileError, match="E205"):
+        driver.compile_spec(spec)
+
+
+def test_showing_a_folder_is_refused() -> None:
+    result = optgen("show", "specs")
+    assert result.returncode == 2
+    assert "received the folder" in result.stderr
+
+
 @pytest.mark.parametrize(
     "stage", ["program", "specialize", "isolate", "hoist", "split", "cpu", "class"]
 )

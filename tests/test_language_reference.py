@@ -61,7 +61,7 @@ def reserved_names() -> list[str]:
         "Arguments that every optimizer has": sorted(names.COMMON_ARGUMENTS),
         "Kept by the common stages": sorted(names.STAGE_NAMES),
         "Used in generated code": sorted(names.GENERATED_NAMES),
-        "Members of the class": sorted(names.CLASS_MEMBERS),
+        "Members of the class, present and future": sorted(names.CLASS_MEMBERS),
     }
     return [f"- {title}: {', '.join(f'`{n}`' for n in found)}." for title, found in lists.items()]
 

@@ -6,6 +6,7 @@ All mistakes of a spec are collected before any is raised.
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,7 +119,9 @@ def _check_module(module: str, report: Report) -> None:
     taken = module == "common" or module.endswith("_cpu") or keyword.iskeyword(module)
     if not LOWER_WORD.fullmatch(module) or taken:
         headline = "the file's name must be a lower-case word, not `common`, `..._cpu` or Python's"
-        hint = "it becomes the name of the generated module, such as `my_rule.toml`"
+        words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789").removesuffix("_cpu")
+        proposal = words if LOWER_WORD.fullmatch(words) and not taken else "my_rule"
+        hint = f"it becomes the name of the generated module: rename it to `{proposal}.toml`"
         report.error("E205", headline, report.index.value("name"), help=hint)
 
 

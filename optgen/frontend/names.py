@@ -133,7 +133,7 @@ GENERATED_NAMES = (
     "uint64",
     "variable",
 )
-CLASS_NAMES = ("Hyperparameter", "Mode", "Optimizer", "Phase", "Slot", "StageScalars")
+CLASS_NAMES = ("Callable", "Hyperparameter", "Mode", "Optimizer", "Phase", "Slot", "StageScalars")
 
 
 def reserved(name: str) -> str | None:

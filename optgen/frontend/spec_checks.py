@@ -210,6 +210,8 @@ def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
     elif rate.kind != "float" or rate.optional:
         span = report.index.key("hyperparameters", "learning_rate")
         headline = "`learning_rate` must be a float that is always given"
+        if rate.kind == "int" and rate.type is None:
+            hint = f"an integer default makes it an int: write {float(rate.default or 0)!r}"
         report.error("E208", headline, span, help=hint)
 
 

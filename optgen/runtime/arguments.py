@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ def checked(hyperparameter: Hyperparameter, value: object) -> Value:
     if value is None and hyperparameter.optional:
         return None
     if hyperparameter.name == "learning_rate" and callable(value):
-        return value
+        return _without_arguments(value)
     if hyperparameter.name == "gradient_accumulation_steps" and _is_integer(value) and value == 0:
         return None
     converted = _CONVERSIONS[hyperparameter.kind](hyperparameter, value)
@@ -179,6 +180,21 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
     if hyperparameter.name == "learning_rate":
         text += ", or a callable without arguments that returns one"
     return text + (" or None" if hyperparameter.optional else "")
+
+
+def _without_arguments(function: Callable[..., object]) -> Callable[[], object]:
+    """Return a callable learning rate; ValueError if it cannot be called without arguments."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        raise ValueError(
+            f"learning_rate: expected a number or a callable without arguments, received "
+            f"{function!r}, which takes arguments. For a schedule of the step, give "
+            "`lambda: schedule(optimizer.iterations)`."
+        ) from None
+    except ValueError:
+        pass  # some built-in functions do not tell their parameters
+    return function
 
 
 def called_learning_rate(hyperparameter: Hyperparameter, function: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -102,6 +103,14 @@ class Optimizer:
     def select_mode(self) -> Mode:
         """Return the mode that the hyperparameters select; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not select a mode.")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; AttributeError for a public one that the class does not know."""
+        if not name.startswith("_") and name != "name" and not hasattr(type(self), name):
+            close = difflib.get_close_matches(name, [*self._arguments, "name"], n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+        super().__setattr__(name, value)
 
     def mode_value(self, name: str) -> Value:
         """Return the value of a hyperparameter, for the conditions of modes."""

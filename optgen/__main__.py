@@ -1,0 +1,5 @@
+"""``python -m optgen``: the command line."""
+
+from optgen.cli import main
+
+main()
