@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 
 from optgen.runtime import Hyperparameter, Optimizer
-from tests.oracle import compiled, selecting, spec_modes
+from tests.oracle import generated, selecting, spec_modes
 from tests.pairwise import covering_arguments
 
 Arguments = dict[str, Any]
@@ -25,12 +24,6 @@ EVERYTHING: Arguments = {
 """Every common stage switched on; of the three ways to clip, the one that needs a reduction."""
 
 
-def class_of(spec: str) -> Any:
-    """The generated class of a spec."""
-    module = importlib.import_module(f"generated.{spec}")
-    return getattr(module, compiled(spec).program.name)
-
-
 def last_mode(spec: str) -> str:
     """The mode of a spec that is declared last, which has the most slots."""
     return [mode for name, mode in spec_modes() if name == spec][-1]
@@ -38,7 +31,7 @@ def last_mode(spec: str) -> str:
 
 def everything_on(spec: str, **changes: Any) -> Optimizer:
     """An optimizer of a spec's last mode with every common stage on."""
-    optimizer: Optimizer = class_of(spec)(
+    optimizer: Optimizer = generated(spec)(
         **{**EVERYTHING, **hyperparameters_of(spec, last_mode(spec)), **changes}
     )
     return optimizer
@@ -54,7 +47,7 @@ def hyperparameters_of(spec: str, mode: str, rng: np.random.Generator | None = N
     """
     rng = rng or np.random.default_rng(0)
     cell = selecting(spec, mode)
-    return {h.name: _drawn(h, cell, rng) for h in class_of(spec).hyperparameters}
+    return {h.name: _drawn(h, cell, rng) for h in generated(spec).hyperparameters}
 
 
 def _drawn(h: Hyperparameter, cell: Arguments, rng: np.random.Generator) -> Any:
@@ -82,7 +75,7 @@ def bytes_after_steps(spec: str) -> list[bytes]:
 
 def declared(spec: str) -> set[str]:
     """The names of a spec's own hyperparameters."""
-    return {h.name for h in class_of(spec).hyperparameters}
+    return {h.name for h in generated(spec).hyperparameters}
 
 
 def covering_cases() -> list[tuple[str, str, str, Arguments]]:

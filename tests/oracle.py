@@ -12,9 +12,9 @@ import numpy as np
 
 from optgen.driver import Optimizer, compile_spec
 from optgen.frontend.common import common_programs
-from optgen.ir.interpreter import State, run
+from optgen.ir.interpreter import State, initial_state, run
 from optgen.ir.program import Program, Variant
-from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.ir.rate import STEP
 from optgen.passes import compile_mode
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -98,18 +98,14 @@ class Oracle:
         self.step_slots = {
             slot.name: float(slot.initial or 0.0) for slot in self.update.slots if slot.rate == STEP
         }
-        self.tensors = [self._tensor(np.asarray(variable)) for variable in variables]
-
-    def _tensor(self, variable: np.ndarray) -> dict[str, Any]:
-        tensor: dict[str, Any] = {"w": np.array(variable), "size": np.float64(variable.size)}
-        tensor["weight_decay"] = self.arguments["weight_decay"] or 0.0
-        for slot in self.update.slots:
-            if slot.rate == ELEMENT:
-                filled = np.full(variable.shape, slot.initial or 0.0, variable.dtype)
-                tensor[slot.name] = np.array(variable) if slot.initial is None else filled
-            elif slot.rate == TENSOR:
-                tensor[slot.name] = np.float64(slot.initial or 0.0)
-        return tensor
+        slots = {slot.name: slot for slot in self.update.slots if slot.rate != STEP}
+        self.tensors = initial_state(
+            [np.asarray(variable) for variable in variables],
+            {name: slot.initial for name, slot in slots.items()},
+            {name: slot.rate for name, slot in slots.items()},
+        )
+        for tensor in self.tensors:
+            tensor["weight_decay"] = self.arguments["weight_decay"] or 0.0
 
     @property
     def variables(self) -> list[np.ndarray]:

@@ -11,10 +11,10 @@ import pytest
 
 from tests.generated_classes import (
     Arguments,
-    class_of,
     covering_cases,
     hyperparameters_of,
 )
+from tests.oracle import generated
 from tests.references.live_keras import load_keras
 
 pytestmark = pytest.mark.filterwarnings(
@@ -76,7 +76,7 @@ def assert_close(actual: Any, expected: Any) -> None:
 def test_class_equals_keras(keras: ModuleType, spec: str, mode: str, common: Arguments) -> None:
     rng = np.random.default_rng([ord(c) for c in spec + mode + repr(common)])
     arguments = {**hyperparameters_of(spec, mode, rng), **common}
-    optimizer = class_of(spec)(**arguments)
+    optimizer = generated(spec)(**arguments)
     peer = getattr(keras.optimizers, PEERS[spec])(**arguments)
     variables = [np.asarray(rng.standard_normal(shape)) for shape in SHAPES]
     live = [keras.Variable(w, dtype="float64") for w in variables]
@@ -111,7 +111,7 @@ def assert_same_config(actual: Arguments, expected: Arguments) -> None:
 
 @pytest.mark.parametrize("spec", PEERS)
 def test_constructor_has_the_parameters_of_keras(keras: ModuleType, spec: str) -> None:
-    ours = dict(inspect.signature(class_of(spec)).parameters)
+    ours = dict(inspect.signature(generated(spec)).parameters)
     theirs = dict(inspect.signature(getattr(keras.optimizers, PEERS[spec])).parameters)
     assert list(ours) == list(theirs)
     assert ours.pop("name").default == PEERS[spec]
@@ -125,17 +125,17 @@ def test_constructor_has_the_parameters_of_keras(keras: ModuleType, spec: str) -
 @pytest.mark.parametrize("spec", PEERS)
 def test_default_config_is_that_of_keras(keras: ModuleType, spec: str) -> None:
     peer = getattr(keras.optimizers, PEERS[spec])()
-    assert_same_config(class_of(spec)().get_config(), peer.get_config())
+    assert_same_config(generated(spec)().get_config(), peer.get_config())
 
 
 @pytest.mark.parametrize("spec", PEERS)
 def test_keras_takes_the_config_and_the_other_way_round(keras: ModuleType, spec: str) -> None:
-    ours, theirs = class_of(spec), getattr(keras.optimizers, PEERS[spec])
+    ours, theirs = generated(spec), getattr(keras.optimizers, PEERS[spec])
     config = ours(learning_rate=0.25, clipnorm=0.5, use_ema=True).get_config()
     assert ours.from_config(theirs.from_config(config).get_config()).get_config() == config
 
 
 def test_integers_are_learning_rates_here_and_not_in_keras(keras: ModuleType) -> None:
-    assert class_of("sgd")(learning_rate=1).get_config()["learning_rate"] == 1.0
+    assert generated("sgd")(learning_rate=1).get_config()["learning_rate"] == 1.0
     with pytest.raises(ValueError, match="learning_rate"):
         keras.optimizers.SGD(learning_rate=1)

@@ -12,12 +12,11 @@ import pytest
 from optgen.runtime import Optimizer
 from tests.generated_classes import (
     Arguments,
-    class_of,
     covering_cases,
     declared,
     hyperparameters_of,
 )
-from tests.oracle import compiled, selecting, spec_modes, spec_names
+from tests.oracle import compiled, generated, selecting, spec_modes, spec_names
 from tests.pairwise import COMMON_CHOICES, covering_arguments, covering_rows, pairs_of
 from tests.references.pipeline import Pipeline
 
@@ -60,7 +59,7 @@ def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
 def test_class_equals_reference(spec: str, mode: str, common: Arguments) -> None:
     rng = np.random.default_rng([ord(c) for c in spec + mode + repr(common)])
     own = hyperparameters_of(spec, mode, rng)
-    optimizer = class_of(spec)(**own, **common)
+    optimizer = generated(spec)(**own, **common)
     assert optimizer.select_mode().name == mode
     pipeline = Pipeline(reference_of(spec, own), **common)
     variables = [np.asarray(rng.standard_normal(shape)) for shape in SHAPES]

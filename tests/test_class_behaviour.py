@@ -22,12 +22,11 @@ from tests.generated_classes import (
     EVERYTHING,
     Arguments,
     bytes_after_steps,
-    class_of,
     everything_on,
     hyperparameters_of,
     last_mode,
 )
-from tests.oracle import Oracle, compiled, spec_modes, spec_names
+from tests.oracle import Oracle, compiled, generated, spec_modes, spec_names
 
 Array = np.ndarray[Any, Any]
 MODES = pytest.mark.parametrize(
@@ -101,8 +100,8 @@ def test_novograd_starts_from_the_first_norm(averaging: bool) -> None:
 @SPECS
 def test_decay_with_a_zero_gradient_is_an_exact_factor(spec: str) -> None:
     """[B4] Decoupled, once, and times the learning rate, also when that is halved."""
-    w, optimizer = np.array([2.0, -3.0]), class_of(spec)(learning_rate=0.5, weight_decay=0.25)
-    if class_of(spec) is NovoGrad:  # its decay goes through the momentum, as its spec says
+    w, optimizer = np.array([2.0, -3.0]), generated(spec)(learning_rate=0.5, weight_decay=0.25)
+    if generated(spec) is NovoGrad:  # its decay goes through the momentum, as its spec says
         after_one = w - 0.5 * (0.25 * w)
         after_two = after_one - 0.25 * (0.9 * (0.25 * w) + 0.25 * after_one)
     else:
@@ -186,7 +185,7 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
     """[B17] State is the same array after each step, and what the interpreter says it is."""
     betas = {
         h.name: edge
-        for h in class_of(spec).hyperparameters
+        for h in generated(spec).hyperparameters
         if h.maximum == 1.0 and h.minimum == 0.0
     }
     mode = "momentum" if spec == "sgd" and edge else last_mode(spec)
@@ -194,7 +193,7 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
         mode = "plain"
     arguments = {**hyperparameters_of(spec, mode), **betas}
     w = [draw((3, 2), 1)]
-    optimizer = class_of(spec)(**arguments)
+    optimizer = generated(spec)(**arguments)
     assert optimizer.select_mode().name == mode
     oracle = Oracle(compiled(spec).program, mode, w, arguments)
     optimizer.build(w)
@@ -211,7 +210,7 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
 def test_zero_gradients_and_zero_variables_give_no_nan(spec: str) -> None:
     """[B26] Zero norms included, with every stage on."""
     for arguments in ({}, EVERYTHING, {"global_clipnorm": 1.0}):
-        optimizer = class_of(spec)(**{**arguments, **hyperparameters_of(spec, last_mode(spec))})
+        optimizer = generated(spec)(**{**arguments, **hyperparameters_of(spec, last_mode(spec))})
         variables = [np.zeros(shape, np.float32) for shape in ((2, 3), (), (4,))]
         for _ in range(4):
             optimizer.apply([np.zeros(w.shape, np.float32) for w in variables], variables)
@@ -328,7 +327,7 @@ def test_non_finite_gradients_propagate_as_in_the_interpreter(spec: str, common:
     arguments = {**common, **hyperparameters_of(spec, mode)}
     shapes: list[tuple[int, ...]] = [(6,), (2, 3), ()]
     variables = [draw(shape, 6).astype(np.float32) for shape in shapes]
-    optimizer = class_of(spec)(**arguments)
+    optimizer = generated(spec)(**arguments)
     oracle = Oracle(compiled(spec).program, mode, variables, arguments)
     for call in range(5):
         gradients = [draw(shape, 7, call).astype(np.float32) for shape in shapes]
@@ -427,7 +426,7 @@ def test_variables_may_join_late(spec: str, mode: str) -> None:
     """[B9] A variable without gradients at first sees the optimizer's count, and fresh slots."""
     arguments = hyperparameters_of(spec, mode)
     variables = [draw((2, 3), 13), draw((4,), 14)]
-    optimizer = class_of(spec)(**arguments)
+    optimizer = generated(spec)(**arguments)
     oracle = Oracle(compiled(spec).program, mode, variables, arguments)
     for call in range(5):
         late = None if call < 3 else draw((4,), 15, call)
@@ -475,7 +474,7 @@ def test_the_order_of_a_call_and_the_mix_of_dtypes_are_free() -> None:
 @SPECS
 def test_averages_start_as_the_variables(spec: str) -> None:
     """[B31] Finalising before the first step is harmless, and afterwards gives the average."""
-    optimizer, w = class_of(spec)(use_ema=True, ema_momentum=0.75), draw((3,), 21)
+    optimizer, w = generated(spec)(use_ema=True, ema_momentum=0.75), draw((3,), 21)
     start = w.copy()
     optimizer.build([w])
     np.testing.assert_array_equal(optimizer.variables[2], start)
@@ -513,8 +512,8 @@ def test_micro_steps_equal_one_step_along_their_mean(spec: str, k: int) -> None:
     small = np.random.default_rng(24).integers(-8, 8, (3, k, 5)).astype(np.float64)
     whole, parts = draw((5,), 25), draw((5,), 25)
     one, many = (
-        class_of(spec)(**arguments),
-        class_of(spec)(**arguments, gradient_accumulation_steps=k),
+        generated(spec)(**arguments),
+        generated(spec)(**arguments, gradient_accumulation_steps=k),
     )
     for step in small:
         one.apply([step.mean(axis=0)], [whole])
@@ -537,7 +536,7 @@ def changed(h: Hyperparameter, old: Any) -> Any:
 
 
 def run_everything(spec: str, arguments: Arguments) -> list[bytes]:
-    optimizer, w = class_of(spec)(**arguments), draw((4,), 26).astype(np.float32)
+    optimizer, w = generated(spec)(**arguments), draw((4,), 26).astype(np.float32)
     for call in range(9):
         # Short gradients are not clipped, and long ones after them are.
         optimizer.apply([(0.1, 3.0)[call // 2 % 2] * draw((4,), 27, call)], [w])
@@ -552,7 +551,7 @@ def test_every_argument_changes_the_result(spec: str) -> None:
     own = {**hyperparameters_of(spec, mode), "learning_rate": 0.1}
     base = {**EVERYTHING, "ema_overwrite_frequency": 3, **own}
     expected = run_everything(spec, base)
-    cls = class_of(spec)
+    cls = generated(spec)
     names = {h.name: h for h in (*COMMON, *cls.hyperparameters)}
     clips = {"clipvalue", "global_clipnorm"}
     for name in names.keys() - clips:
@@ -571,12 +570,12 @@ def test_arguments_assigned_between_steps_act_as_if_given_then(spec: str) -> Non
     mode = last_mode(spec)
     own = hyperparameters_of(spec, mode)
     base = {**EVERYTHING, **own}
-    names = [h.name for h in (*COMMON, *class_of(spec).hyperparameters) if h.kind == "float"]
+    names = [h.name for h in (*COMMON, *generated(spec).hyperparameters) if h.kind == "float"]
     for name in names:
         if base.get(name) is None:
             continue
         value = base[name] / 2
-        first, second = class_of(spec)(**base), class_of(spec)(**{**base, name: value})
+        first, second = generated(spec)(**base), generated(spec)(**{**base, name: value})
         w, other = draw((4,), 28).astype(np.float32), np.zeros(4, np.float32)
         second.build([other])
         for call in range(2):

@@ -15,8 +15,8 @@ from numpy.lib.stride_tricks import as_strided
 from generated import SGD
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
-from tests.generated_classes import class_of, everything_on
-from tests.oracle import spec_names
+from tests.generated_classes import everything_on
+from tests.oracle import generated, spec_names
 
 Array = np.ndarray[Any, Any]
 
@@ -24,11 +24,11 @@ Array = np.ndarray[Any, Any]
 def all_hyperparameters() -> list[Any]:
     """Every hyperparameter of every class, and the common arguments once."""
     found = [
-        pytest.param(class_of(spec), h, id=f"{spec}-{h.name}")
+        pytest.param(generated(spec), h, id=f"{spec}-{h.name}")
         for spec in spec_names()
-        for h in class_of(spec).hyperparameters
+        for h in generated(spec).hyperparameters
     ]
-    return [*found, *(pytest.param(class_of("sgd"), h, id=f"common-{h.name}") for h in COMMON)]
+    return [*found, *(pytest.param(generated("sgd"), h, id=f"common-{h.name}") for h in COMMON)]
 
 
 def refused_values(h: Hyperparameter) -> Iterator[Any]:
@@ -81,7 +81,7 @@ def test_integers_and_numpy_scalars_are_numbers(cls: Any, h: Hyperparameter) -> 
 
 @pytest.mark.parametrize("spec", spec_names())
 def test_unknown_keywords_are_named_with_what_is_known(spec: str) -> None:
-    cls = class_of(spec)
+    cls = generated(spec)
     with pytest.raises(
         ValueError, match=rf"{cls.__name__} got unknown .*'lr'.*learning_rate.*name"
     ):
@@ -96,18 +96,18 @@ def test_unknown_keywords_are_named_with_what_is_known(spec: str) -> None:
 def test_names_that_are_no_strings_are_refused(name: Any) -> None:
     message = rf"name: expected .*, received {re.escape(repr(name))}"
     with pytest.raises(ValueError, match=message):
-        class_of("sgd")(name=name)
+        generated("sgd")(name=name)
 
 
 def test_two_ways_to_clip_are_refused() -> None:
     message = "at most one of .*, received clipnorm=1.0, global_clipnorm=2.0"
     with pytest.raises(ValueError, match=message):
-        class_of("sgd")(clipnorm=1, global_clipnorm=2)
+        generated("sgd")(clipnorm=1, global_clipnorm=2)
 
 
 def test_decay_of_adamw_cannot_be_none() -> None:
     with pytest.raises(ValueError, match="weight_decay: expected .*, received None"):
-        class_of("adamw")(weight_decay=None)
+        generated("adamw")(weight_decay=None)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_decay_of_adamw_cannot_be_none() -> None:
     ],
 )
 def test_what_changes_kernels_or_state_cannot_be_assigned(name: str, value: Any) -> None:
-    optimizer = class_of("sgd")()
+    optimizer = generated("sgd")()
     before = optimizer.get_config()
     message = f"{name}: cannot change from {before[name]!r} to {value!r}"
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -166,7 +166,7 @@ VARIABLES = [pytest.param(v, message, id=name) for name, v, message in refused_v
 
 @pytest.mark.parametrize(("variables", "message"), VARIABLES)
 def test_variables_that_cannot_be_updated_are_refused(variables: Any, message: str) -> None:
-    optimizer = class_of("sgd")()
+    optimizer = generated("sgd")()
     with pytest.raises(ValueError, match=message):
         optimizer.build(variables)
     good = [np.ones(2), np.ones(2)]
@@ -405,12 +405,12 @@ def test_a_call_whose_warning_is_an_error_changes_nothing(spec: str, calls: int)
 
 
 def test_missing_gradients_are_warned_of_once_and_where_they_are_given() -> None:
-    optimizer, variables = class_of("sgd")(), [np.ones(2), np.ones(2)]
+    optimizer, variables = generated("sgd")(), [np.ones(2), np.ones(2)]
     with pytest.warns(UserWarning, match="SGD: 1 variable.* no gradient") as caught:
         optimizer.apply([np.ones(2), None], variables)
     assert caught[0].filename == __file__
     optimizer.apply([None, np.ones(2)], variables)
-    other = class_of("sgd")()
+    other = generated("sgd")()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         other.apply_gradients([(None, variables[0]), (np.ones(2), variables[1])])
@@ -419,9 +419,9 @@ def test_missing_gradients_are_warned_of_once_and_where_they_are_given() -> None
 
 def test_calls_before_build_say_so() -> None:
     with pytest.raises(ValueError, match="not built"):
-        class_of("sgd")().apply([np.ones(2)])
+        generated("sgd")().apply([np.ones(2)])
     with pytest.raises(ValueError, match="not built"):
-        class_of("sgd")(use_ema=True).finalize_variable_values([np.ones(2)])
+        generated("sgd")(use_ema=True).finalize_variable_values([np.ones(2)])
 
 
 def test_finalising_wants_every_variable_once() -> None:
