@@ -6,11 +6,18 @@ between them goes from Variant to Variant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from optgen.ir.program import Program, Schedule, Variant
-from optgen.ir.verify import verify_hoisted, verify_schedule, verify_variant
+from optgen.ir.text import format_schedule, format_variant
+from optgen.ir.verify import (
+    VerificationError,
+    verify_hoisted,
+    verify_schedule,
+    verify_variant,
+)
 from optgen.passes.hoist import hoist
 from optgen.passes.isolate import isolate
 from optgen.passes.specialize import specialize
@@ -56,16 +63,29 @@ def compile_mode(
         VerificationError: if a pass broke an invariant; a defect of the compiler.
     """
     variant = specialize(program, mode)
-    verify_variant(variant)
+    with _shown("specialize", format_variant(variant)):
+        verify_variant(variant)
     watch("specialize", variant)
     for step in PASSES:
         variant = step.run(variant)
-        step.verify(variant)
+        with _shown(step.name, format_variant(variant)):
+            step.verify(variant)
         watch(step.name, variant)
     schedule = split(variant)
-    verify_schedule(schedule)
+    with _shown("split", format_schedule(schedule)):
+        verify_schedule(schedule)
     watch("split", schedule)
     return schedule
+
+
+@contextmanager
+def _shown(name: str, text: str) -> Iterator[None]:
+    """Add to a violation what the guilty pass made: an internal error shows the IR."""
+    try:
+        yield
+    except VerificationError as error:
+        error.add_note(f"This is a defect of optgen. After the pass `{name}`:\n{text}")
+        raise
 
 
 __all__ = ["PASSES", "Pass", "compile_mode"]
