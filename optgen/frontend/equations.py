@@ -134,6 +134,13 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Div: "/",
     ast.Pow: "**",
 }
+_INSTEAD: dict[type[ast.operator], str] = {
+    ast.BitXor: "write `**` for a power",
+    ast.FloorDiv: "write `/` for a quotient",
+    ast.MatMult: "write `*` for a product",
+    ast.BitAnd: "join conditions by `and`",
+    ast.BitOr: "join conditions by `or`",
+}
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -173,7 +180,7 @@ class _Reader:
         if isinstance(node, ast.BinOp):
             operator = _BINARY.get(type(node.op))
             if operator is None:
-                return self._refuse(span, "this operator")
+                return self._refuse(span, "this operator", _INSTEAD.get(type(node.op)))
             return self._apply(span, OPERATORS[operator], operator, node.left, node.right)
         if isinstance(node, ast.UnaryOp):
             return self._unary(node, span)

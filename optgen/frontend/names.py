@@ -174,10 +174,27 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+# What papers and other libraries call the names of the language.
+_ALIASES = {
+    "eta": "learning_rate",
+    "gamma": "learning_rate",
+    "grad": "g",
+    "gradient": "g",
+    "lr": "learning_rate",
+    "param": "w",
+    "pow": "**",
+    "rate": "learning_rate",
+    "step": "t",
+    "theta": "w",
+    "var": "w",
+}
+
+
 def suggestion(name: str, known: Iterable[str]) -> str | None:
     """The help line for an unknown name: the nearest known one, or all of them if they are few."""
     names = tuple(known)
-    close = nearest(name, names)
+    alias = _ALIASES.get(name.lower())
+    close = alias if alias in names else nearest(name, names)
     if close is not None:
         return f"did you mean `{close}`?"
     if not names or len(names) > 40:
