@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -43,10 +45,10 @@ CASES: list[tuple[Expr, str]] = [
     (op("divide", A, op("multiply", B, C)), "a / (b * c)"),
     (op("divide", op("multiply", A, B), C), "a * b / c"),
     (op("multiply", op("add", A, B), C), "(a + b) * c"),
-    (op("power", op("power", A, B), C), "(a ** b) ** c"),
-    (op("power", A, op("power", B, C)), "a ** b ** c"),
+    (op("power", op("power", A, B), C), "(a**b) ** c"),
+    (op("power", A, op("power", B, C)), "a**b**c"),
     (op("power", op("negative", A), B), "(-a) ** b"),
-    (op("negative", op("power", A, B)), "-a ** b"),
+    (op("negative", op("power", A, B)), "-(a**b)"),
     (op("negative", op("negative", A)), "--a"),
     (op("multiply", op("negative", A), B), "-a * b"),
     (op("subtract", A, op("negative", B)), "a - -b"),
@@ -65,6 +67,13 @@ CASES: list[tuple[Expr, str]] = [
     (op("clip", A, B, C), "np.minimum(np.maximum(a, b), c)"),
     (op("subtract", Number(1.0), Number(1e-07)), "1.0 - 1e-07"),
 ]
+
+
+def test_a_formatter_changes_nothing() -> None:
+    source = "".join(f"x = {print_expr(expr, CPU)}\n" for expr, _ in CASES)
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "-"]
+    result = subprocess.run(command, input=source, capture_output=True, text=True, check=True)
+    assert result.stdout == source
 
 
 @pytest.mark.parametrize(("expr", "text"), CASES, ids=[text for _, text in CASES])

@@ -1,4 +1,4 @@
-"""Expressions and statements as Python text, with no parenthesis that is not needed."""
+"""Expressions and statements as Python text, as a formatter would leave them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, rewrite, walk
+from optgen.ir.intrinsics import INTRINSICS
 from optgen.passes.naming import words
 
 LINE_LENGTH = 100
 INDENT = "    "
 
 _ATOM = 100
+_PLAIN_POWER = re.compile(r"\w+(\*\*\w+)*$")
 _CALL = re.compile(r"[\w.]+\(.*\)$")
 
 
@@ -54,10 +56,16 @@ def _print(expr: Expr, style: Style) -> tuple[str, int]:
     printed = [_print(arg, style) for arg in expr.args]
     if _CALL.match(template):
         return template.format(*(text for text, _ in printed)), _ATOM
+    powered = INTRINSICS["power"].precedence if expr.function == "negative" else None
     parts = [
-        f"({text})" if binds < _needed(expr.function, row.precedence, index) else text
+        f"({text})"
+        if binds < _needed(expr.function, row.precedence, index) or binds == powered
+        else text
         for index, (text, binds) in enumerate(printed)
     ]
+    if expr.function == "power" and all(_PLAIN_POWER.match(part) for part in parts):
+        # As formatters have it: powers of plain names are written without blanks.
+        template = template.replace(" ", "")
     return template.format(*parts), row.precedence
 
 
@@ -108,7 +116,7 @@ def fitted(
         statements = {
             part: f"{_part_name(part, target, suffix, used)} = {print_expr(part, style)}"
             for part in walk(expr)
-            if isinstance(part, Apply) and part != expr and part.args != () and not _signed(part)
+            if isinstance(part, Apply) and part != expr and not _signed(part)
         }
         short = [part for part, statement in statements.items() if len(statement) <= room]
         if not short:

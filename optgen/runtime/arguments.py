@@ -151,7 +151,7 @@ def _in_range(hyperparameter: Hyperparameter, value: float) -> bool:
     low, high = hyperparameter.minimum, hyperparameter.maximum
     if low is not None and (value <= low if hyperparameter.exclusive_minimum else value < low):
         return False
-    return high is None or (value < high if hyperparameter.exclusive_maximum else value <= high)
+    return high is None or value <= high
 
 
 def _refused(hyperparameter: Hyperparameter, value: object) -> ValueError:
@@ -174,8 +174,7 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
             sign = ">" if hyperparameter.exclusive_minimum else ">="
             bounds.append(f"{sign} {hyperparameter.minimum:g}")
         if hyperparameter.maximum is not None:
-            sign = "<" if hyperparameter.exclusive_maximum else "<="
-            bounds.append(f"{sign} {hyperparameter.maximum:g}")
+            bounds.append(f"<= {hyperparameter.maximum:g}")
         text = " ".join([text, " and ".join(bounds)]).rstrip()
     if hyperparameter.name == "learning_rate":
         text += ", or a callable without arguments that returns one"
