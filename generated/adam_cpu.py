@@ -64,7 +64,7 @@ def gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in range(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @parallel_kernel
@@ -73,17 +73,21 @@ def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @kernel
-def update_variable(tensor, row, clipnorm):
+def update_variable(tensor, row, clipnorm, weight_decay_stage):
     """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
+    sum_of_squares_of_g = tensor[row, 2]
+    weight_decay = tensor[row, 1]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 2] = clipnorm_scale
+        tensor[row, 3] = clipnorm_scale
+    if weight_decay_stage is not None:
+        weight_decay_is_zero = weight_decay == 0.0
+        tensor[row, 4] = weight_decay_is_zero
 
 
 @kernel
@@ -104,6 +108,7 @@ def plain_update(
     global_clipnorm_scale,
     minus_clipvalue,
     clipvalue,
+    weight_decay_is_zero,
     weight_decay,
     learning_rate,
     average_momentum,
@@ -134,10 +139,10 @@ def plain_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         if weight_decay is not None:
-            w_i = w_i - w_i * weight_decay * learning_rate
+            w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         # m = m + (g - m) * (1 - beta_1)
         m_i = m_i + (g_i - m_i) * one_minus_beta_1
         # v = v + (g * g - v) * (1 - beta_2)
@@ -172,11 +177,12 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     epsilon = rounded(like, scalars[3])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
-    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 0))
+    weight_decay_is_zero = rounded(like, optional_number(stages[6], tables, chunk, 4))
+    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 1))
     learning_rate = rounded(like, stages[7])
     average_momentum = rounded(like, stages[8])
     one_minus_average_momentum = rounded(like, stages[9])
@@ -198,6 +204,7 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
         global_clipnorm_scale,
         minus_clipvalue,
         clipvalue,
+        weight_decay_is_zero,
         weight_decay,
         learning_rate,
         average_momentum,
@@ -212,7 +219,7 @@ def plain_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `plain_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in range(chunks.shape[0]):
         plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -222,7 +229,7 @@ def plain_update_parallel(like, tables, scalars, stages, average, accumulator):
     """Run `plain_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in prange(chunks.shape[0]):
         plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -246,6 +253,7 @@ def amsgrad_update(
     global_clipnorm_scale,
     minus_clipvalue,
     clipvalue,
+    weight_decay_is_zero,
     weight_decay,
     learning_rate,
     average_momentum,
@@ -278,10 +286,10 @@ def amsgrad_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         if weight_decay is not None:
-            w_i = w_i - w_i * weight_decay * learning_rate
+            w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         # m = m + (g - m) * (1 - beta_1)
         m_i = m_i + (g_i - m_i) * one_minus_beta_1
         # v = v + (g * g - v) * (1 - beta_2)
@@ -319,11 +327,12 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
     epsilon = rounded(like, scalars[3])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
-    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 0))
+    weight_decay_is_zero = rounded(like, optional_number(stages[6], tables, chunk, 4))
+    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 1))
     learning_rate = rounded(like, stages[7])
     average_momentum = rounded(like, stages[8])
     one_minus_average_momentum = rounded(like, stages[9])
@@ -346,6 +355,7 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
         global_clipnorm_scale,
         minus_clipvalue,
         clipvalue,
+        weight_decay_is_zero,
         weight_decay,
         learning_rate,
         average_momentum,
@@ -360,7 +370,7 @@ def amsgrad_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `amsgrad_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in range(chunks.shape[0]):
         amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -370,6 +380,6 @@ def amsgrad_update_parallel(like, tables, scalars, stages, average, accumulator)
     """Run `amsgrad_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in prange(chunks.shape[0]):
         amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optgen.runtime import Hyperparameter, Mode, Optimizer, Phase, Slot
+from optgen.runtime import Hyperparameter, LearningRateSchedule, Mode, Optimizer, Phase, Slot
 from optgen.runtime.ieee import divide, power, sqrt
 
 from . import adamw_cpu as cpu
@@ -63,7 +63,7 @@ GRADIENT_NORM_PHASE = Phase(
 
 PLAIN_MODE = Mode(
     name="plain",
-    columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
+    columns=("sum_of_g_minus_g", "weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("m", "v"),
     phases=(
         GRADIENT_NORM_PHASE,
@@ -80,7 +80,7 @@ PLAIN_MODE = Mode(
 
 AMSGRAD_MODE = Mode(
     name="amsgrad",
-    columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
+    columns=("sum_of_g_minus_g", "weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
     element_slots=("m", "v", "v_hat"),
     phases=(
         GRADIENT_NORM_PHASE,
@@ -167,27 +167,28 @@ class AdamW(Optimizer):
     slots = (
         Slot("m", "element", 0.0),
         Slot("v", "element", 0.0),
-        Slot("v_hat", "element", 0.0),
+        Slot("v_hat", "element", 0.0, optional=True),
     )
     stage_scalars = common.STAGE_SCALARS
     accumulate = common.ACCUMULATE_MODE
     rest = common.REST_MODE
+    finite = common.FINITE_MODE
 
     def __init__(
         self,
-        learning_rate: float | Callable[[], float] = 0.001,
-        weight_decay: float = 0.004,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-07,
+        learning_rate: float | LearningRateSchedule | Callable[[], float] = 0.001,
+        weight_decay: float | Callable[[], float] = 0.004,
+        beta_1: float | Callable[[], float] = 0.9,
+        beta_2: float | Callable[[], float] = 0.999,
+        epsilon: float | Callable[[], float] = 1e-07,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        clipnorm: float | Callable[[], float] | None = None,
+        clipvalue: float | Callable[[], float] | None = None,
+        global_clipnorm: float | Callable[[], float] | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
+        ema_momentum: float | Callable[[], float] = 0.99,
         ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
+        loss_scale_factor: float | Callable[[], float] | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str = "AdamW",
         **kwargs: object,

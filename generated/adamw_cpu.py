@@ -65,7 +65,7 @@ def gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in range(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @parallel_kernel
@@ -74,17 +74,17 @@ def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @kernel
 def update_variable(tensor, row, clipnorm):
     """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
+    sum_of_squares_of_g = tensor[row, 2]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 2] = clipnorm_scale
+        tensor[row, 3] = clipnorm_scale
 
 
 @kernel
@@ -136,7 +136,7 @@ def plain_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         w_i = w_i - w_i * weight_decay * learning_rate
         # m = m + (g - m) * (1 - beta_1)
@@ -167,7 +167,7 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
     v = elements(like, tables, chunk, 5)
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     learning_rate = rounded(like, scalars[0])
     one_minus_beta_1 = rounded(like, scalars[1])
     one_minus_beta_2 = rounded(like, scalars[2])
@@ -175,7 +175,7 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     epsilon = rounded(like, scalars[4])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -280,7 +280,7 @@ def amsgrad_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         w_i = w_i - w_i * weight_decay * learning_rate
         # m = m + (g - m) * (1 - beta_1)
@@ -314,7 +314,7 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
     m = elements(like, tables, chunk, 4)
     v = elements(like, tables, chunk, 5)
     v_hat = elements(like, tables, chunk, 6)
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     learning_rate = rounded(like, scalars[0])
     one_minus_beta_1 = rounded(like, scalars[1])
     one_minus_beta_2 = rounded(like, scalars[2])
@@ -322,7 +322,7 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
     epsilon = rounded(like, scalars[4])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])

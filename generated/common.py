@@ -45,6 +45,11 @@ def update_scalars() -> tuple[float, ...]:
     return ()
 
 
+def reduce_sum_of_g_minus_g_scalars() -> tuple[float, ...]:
+    """Scalars of one step, in float64."""
+    return ()
+
+
 STAGE_SCALARS = (
     StageScalars(
         stage="global_clipnorm",
@@ -74,6 +79,7 @@ STAGE_SCALARS = (
 
 ACCUMULATE_MODE = Mode(
     name="accumulate",
+    columns=("sum_of_g_minus_g",),
     phases=(
         Phase(
             name="update",
@@ -92,6 +98,7 @@ ACCUMULATE_MODE = Mode(
 
 REST_MODE = Mode(
     name="rest",
+    columns=("sum_of_g_minus_g",),
     phases=(
         Phase(
             name="update",
@@ -103,6 +110,21 @@ REST_MODE = Mode(
                 ("average", "one_minus_average_momentum"),
                 ("overwrite", "overwrite_now_is_one"),
             ),
+        ),
+    ),
+)
+
+FINITE_MODE = Mode(
+    name="finite",
+    columns=("sum_of_g_minus_g",),
+    phases=(
+        Phase(
+            name="reduce_sum_of_g_minus_g",
+            serial=cpu.reduce_sum_of_g_minus_g_serial,
+            parallel=cpu.reduce_sum_of_g_minus_g_parallel,
+            scalars=reduce_sum_of_g_minus_g_scalars,
+            reductions=1,
+            sums_over_variables=((None, "nonfinite", "sum_of_g_minus_g"),),
         ),
     ),
 )

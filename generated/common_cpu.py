@@ -3,10 +3,21 @@
 # Regenerate with: optgen build specs/
 """CPU kernels of the common stages."""
 
-from numba import prange
+import numpy as np
+from numba import float64, prange, uint64
 
 from optgen.runtime.compilation import kernel, parallel_kernel
-from optgen.runtime.kernels import elements, optional_elements, rounded, write_back
+from optgen.runtime.kernels import (
+    BLOCK,
+    LANES,
+    chunk_sums,
+    elements,
+    fold_blocks,
+    fold_lanes,
+    optional_elements,
+    rounded,
+    write_back,
+)
 
 
 @kernel
@@ -150,3 +161,47 @@ def rest_update_parallel(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
         rest_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+
+
+@kernel
+def reduce_sum_of_g_minus_g(g, block_sums):
+    """nonfinite = sum_over_variables(sum(g - g))"""
+    lanes = np.empty(LANES)
+    for block in range(block_sums.shape[0]):
+        start = block * BLOCK
+        stop = min(start + BLOCK, g.size)
+        lanes[:] = 0.0
+        for row in range(start, stop, LANES):
+            first = uint64(row)
+            for lane in range(uint64(min(LANES, stop - row))):
+                i = first + lane
+                g_i = g[i]
+
+                lanes[lane] += float64(g_i - g_i)
+        block_sums[block, 0] = fold_lanes(lanes)
+
+
+@kernel
+def reduce_sum_of_g_minus_g_chunk(chunk, like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_sum_of_g_minus_g` over one chunk of one variable."""
+    g = elements(like, tables, chunk, 1)
+    block_sums = chunk_sums(tables, chunk)
+    reduce_sum_of_g_minus_g(g, block_sums)
+
+
+@kernel
+def reduce_sum_of_g_minus_g_serial(like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_sum_of_g_minus_g` over all variables, its chunks one after the other."""
+    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
+    for chunk in range(chunks.shape[0]):
+        reduce_sum_of_g_minus_g_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 0, 0)
+
+
+@parallel_kernel
+def reduce_sum_of_g_minus_g_parallel(like, tables, scalars, stages, average, accumulator):
+    """Run `reduce_sum_of_g_minus_g` over all variables, its chunks in parallel."""
+    chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
+    for chunk in prange(chunks.shape[0]):
+        reduce_sum_of_g_minus_g_chunk(chunk, like, tables, scalars, stages, average, accumulator)
+    fold_blocks(rows, blocks, block_sums, tensor, 0, 0)

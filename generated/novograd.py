@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optgen.runtime import Hyperparameter, Mode, Optimizer, Phase, Slot
+from optgen.runtime import Hyperparameter, LearningRateSchedule, Mode, Optimizer, Phase, Slot
 
 from . import common
 from . import novograd_cpu as cpu
@@ -99,6 +99,7 @@ REDUCE_SQUARES_PHASE = Phase(
 PLAIN_MODE = Mode(
     name="plain",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -127,6 +128,7 @@ PLAIN_MODE = Mode(
 DECAY_MODE = Mode(
     name="decay",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -155,6 +157,7 @@ DECAY_MODE = Mode(
 AVERAGING_MODE = Mode(
     name="averaging",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -183,6 +186,7 @@ AVERAGING_MODE = Mode(
 DECAY_AVERAGING_MODE = Mode(
     name="decay_averaging",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -211,6 +215,7 @@ DECAY_AVERAGING_MODE = Mode(
 AMSGRAD_MODE = Mode(
     name="amsgrad",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -239,6 +244,7 @@ AMSGRAD_MODE = Mode(
 AMSGRAD_DECAY_MODE = Mode(
     name="amsgrad_decay",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -267,6 +273,7 @@ AMSGRAD_DECAY_MODE = Mode(
 AMSGRAD_AVERAGING_MODE = Mode(
     name="amsgrad_averaging",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -295,6 +302,7 @@ AMSGRAD_AVERAGING_MODE = Mode(
 AMSGRAD_DECAY_AVERAGING_MODE = Mode(
     name="amsgrad_decay_averaging",
     columns=(
+        "sum_of_g_minus_g",
         "weight_decay",
         "sum_of_squares_of_g",
         "v",
@@ -454,28 +462,29 @@ class NovoGrad(Optimizer):
     slots = (
         Slot("m", "element", 0.0),
         Slot("v", "variable", 0.0),
-        Slot("v_hat", "variable", 0.0),
+        Slot("v_hat", "variable", 0.0, optional=True),
     )
     stage_scalars = common.STAGE_SCALARS
     accumulate = common.ACCUMULATE_MODE
     rest = common.REST_MODE
+    finite = common.FINITE_MODE
 
     def __init__(
         self,
-        learning_rate: float | Callable[[], float] = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-07,
-        weight_decay: float = 0.0,
+        learning_rate: float | LearningRateSchedule | Callable[[], float] = 0.001,
+        beta_1: float | Callable[[], float] = 0.9,
+        beta_2: float | Callable[[], float] = 0.999,
+        epsilon: float | Callable[[], float] = 1e-07,
+        weight_decay: float | Callable[[], float] = 0.0,
         grad_averaging: bool = False,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        clipnorm: float | Callable[[], float] | None = None,
+        clipvalue: float | Callable[[], float] | None = None,
+        global_clipnorm: float | Callable[[], float] | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
+        ema_momentum: float | Callable[[], float] = 0.99,
         ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
+        loss_scale_factor: float | Callable[[], float] | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str = "NovoGrad",
         **kwargs: object,

@@ -65,7 +65,7 @@ def gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in range(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @parallel_kernel
@@ -74,17 +74,17 @@ def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @kernel
 def reduce_squares_variable(tensor, row, clipnorm):
     """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
+    sum_of_squares_of_g = tensor[row, 2]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 4] = clipnorm_scale
+        tensor[row, 5] = clipnorm_scale
 
 
 @kernel
@@ -121,7 +121,7 @@ def reduce_squares(
                     g_i = g_i * clipnorm_scale
                 if global_clipnorm_scale is not None:
                     g_i = g_i * global_clipnorm_scale
-                if minus_clipvalue is not None:
+                if clipvalue is not None:
                     g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
                 lanes[lane] += float64(g_i * g_i)
         block_sums[block, 0] = fold_lanes(lanes)
@@ -134,7 +134,7 @@ def reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumula
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -160,7 +160,7 @@ def reduce_squares_serial(like, tables, scalars, stages, average, accumulator):
         reduce_squares_variable(tensor, row, stages[2])
     for chunk in range(chunks.shape[0]):
         reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 6, 0)
 
 
 @parallel_kernel
@@ -171,7 +171,7 @@ def reduce_squares_parallel(like, tables, scalars, stages, average, accumulator)
         reduce_squares_variable(tensor, row, stages[2])
     for chunk in prange(chunks.shape[0]):
         reduce_squares_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 5, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 6, 0)
 
 
 @kernel
@@ -179,18 +179,18 @@ def plain_update_variable(tensor, row, t_is_one, beta_2, one_minus_beta_2, epsil
     """v = where(t == 1, squares, beta_2 * v + (1 - beta_2) * squares)
     d = g / (sqrt(v) + epsilon)
     """
-    sum_of_squares_of_g = tensor[row, 1]
-    squares = tensor[row, 5]
-    previous_v = tensor[row, 2]
+    sum_of_squares_of_g = tensor[row, 2]
+    squares = tensor[row, 6]
+    previous_v = tensor[row, 3]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 4] = clipnorm_scale
+        tensor[row, 5] = clipnorm_scale
     v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
     sqrt_v_plus_epsilon = np.sqrt(v) + epsilon
 
-    tensor[row, 2] = v
-    tensor[row, 6] = sqrt_v_plus_epsilon
+    tensor[row, 3] = v
+    tensor[row, 7] = sqrt_v_plus_epsilon
 
 
 @kernel
@@ -236,7 +236,7 @@ def plain_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v) + epsilon)
         d_i = g_i / sqrt_v_plus_epsilon
@@ -263,12 +263,12 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 7))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -378,7 +378,7 @@ def decay_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v) + epsilon)
         d_i = g_i / sqrt_v_plus_epsilon
@@ -406,13 +406,13 @@ def decay_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 7))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -523,7 +523,7 @@ def averaging_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v) + epsilon)
         d_i = g_i / sqrt_v_plus_epsilon
@@ -552,13 +552,13 @@ def averaging_update_chunk(chunk, like, tables, scalars, stages, average, accumu
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 7))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -671,7 +671,7 @@ def decay_averaging_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v) + epsilon)
         d_i = g_i / sqrt_v_plus_epsilon
@@ -701,14 +701,14 @@ def decay_averaging_update_chunk(chunk, like, tables, scalars, stages, average, 
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 6))
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    sqrt_v_plus_epsilon = rounded(like, number(tables, chunk, 7))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -781,21 +781,21 @@ def amsgrad_update_variable(tensor, row, t_is_one, beta_2, one_minus_beta_2, eps
     v_hat = maximum(v_hat, v)
     d = g / (sqrt(v_hat) + epsilon)
     """
-    sum_of_squares_of_g = tensor[row, 1]
-    squares = tensor[row, 5]
-    previous_v = tensor[row, 2]
-    previous_v_hat = tensor[row, 3]
+    sum_of_squares_of_g = tensor[row, 2]
+    squares = tensor[row, 6]
+    previous_v = tensor[row, 3]
+    previous_v_hat = tensor[row, 4]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 4] = clipnorm_scale
+        tensor[row, 5] = clipnorm_scale
     v = squares if t_is_one else beta_2 * previous_v + one_minus_beta_2 * squares
     v_hat = np.maximum(previous_v_hat, v)
     sqrt_v_hat_plus_epsilon = np.sqrt(v_hat) + epsilon
 
-    tensor[row, 2] = v
-    tensor[row, 3] = v_hat
-    tensor[row, 7] = sqrt_v_hat_plus_epsilon
+    tensor[row, 3] = v
+    tensor[row, 4] = v_hat
+    tensor[row, 8] = sqrt_v_hat_plus_epsilon
 
 
 @kernel
@@ -841,7 +841,7 @@ def amsgrad_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v_hat) + epsilon)
         d_i = g_i / sqrt_v_hat_plus_epsilon
@@ -868,12 +868,12 @@ def amsgrad_update_chunk(chunk, like, tables, scalars, stages, average, accumula
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 8))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -983,7 +983,7 @@ def amsgrad_decay_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v_hat) + epsilon)
         d_i = g_i / sqrt_v_hat_plus_epsilon
@@ -1011,13 +1011,13 @@ def amsgrad_decay_update_chunk(chunk, like, tables, scalars, stages, average, ac
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 8))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     beta_1 = rounded(like, scalars[0])
     learning_rate = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -1128,7 +1128,7 @@ def amsgrad_averaging_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v_hat) + epsilon)
         d_i = g_i / sqrt_v_hat_plus_epsilon
@@ -1157,13 +1157,13 @@ def amsgrad_averaging_update_chunk(chunk, like, tables, scalars, stages, average
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 8))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
@@ -1276,7 +1276,7 @@ def amsgrad_decay_averaging_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         # d = g / (sqrt(v_hat) + epsilon)
         d_i = g_i / sqrt_v_hat_plus_epsilon
@@ -1314,14 +1314,14 @@ def amsgrad_decay_averaging_update_chunk(
     average = optional_elements(like, average, tables, chunk, 2)
     accumulator = optional_elements(like, accumulator, tables, chunk, 3)
     m = elements(like, tables, chunk, 4)
-    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 7))
-    weight_decay = rounded(like, number(tables, chunk, 0))
+    sqrt_v_hat_plus_epsilon = rounded(like, number(tables, chunk, 8))
+    weight_decay = rounded(like, number(tables, chunk, 1))
     factor_of_d = rounded(like, scalars[0])
     beta_1 = rounded(like, scalars[1])
     learning_rate = rounded(like, scalars[2])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 4))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 5))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])

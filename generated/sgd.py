@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optgen.runtime import Hyperparameter, Mode, Optimizer, Phase, Slot
+from optgen.runtime import Hyperparameter, LearningRateSchedule, Mode, Optimizer, Phase, Slot
 
 from . import common
 from . import sgd_cpu as cpu
@@ -59,7 +59,13 @@ GRADIENT_NORM_PHASE = Phase(
 
 PLAIN_MODE = Mode(
     name="plain",
-    columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
+    columns=(
+        "sum_of_g_minus_g",
+        "weight_decay",
+        "sum_of_squares_of_g",
+        "clipnorm_scale",
+        "weight_decay_is_zero",
+    ),
     phases=(
         GRADIENT_NORM_PHASE,
         Phase(
@@ -75,7 +81,13 @@ PLAIN_MODE = Mode(
 
 MOMENTUM_MODE = Mode(
     name="momentum",
-    columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
+    columns=(
+        "sum_of_g_minus_g",
+        "weight_decay",
+        "sum_of_squares_of_g",
+        "clipnorm_scale",
+        "weight_decay_is_zero",
+    ),
     element_slots=("velocity",),
     phases=(
         GRADIENT_NORM_PHASE,
@@ -92,7 +104,13 @@ MOMENTUM_MODE = Mode(
 
 NESTEROV_MODE = Mode(
     name="nesterov",
-    columns=("weight_decay", "sum_of_squares_of_g", "clipnorm_scale"),
+    columns=(
+        "sum_of_g_minus_g",
+        "weight_decay",
+        "sum_of_squares_of_g",
+        "clipnorm_scale",
+        "weight_decay_is_zero",
+    ),
     element_slots=("velocity",),
     phases=(
         GRADIENT_NORM_PHASE,
@@ -174,24 +192,25 @@ class SGD(Optimizer):
         Hyperparameter("momentum", "float", 0.0, minimum=0.0, maximum=1.0),
         Hyperparameter("nesterov", "bool", False),
     )
-    slots = (Slot("velocity", "element", 0.0),)
+    slots = (Slot("velocity", "element", 0.0, optional=True),)
     stage_scalars = common.STAGE_SCALARS
     accumulate = common.ACCUMULATE_MODE
     rest = common.REST_MODE
+    finite = common.FINITE_MODE
 
     def __init__(
         self,
-        learning_rate: float | Callable[[], float] = 0.01,
-        momentum: float = 0.0,
+        learning_rate: float | LearningRateSchedule | Callable[[], float] = 0.01,
+        momentum: float | Callable[[], float] = 0.0,
         nesterov: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
+        weight_decay: float | Callable[[], float] | None = None,
+        clipnorm: float | Callable[[], float] | None = None,
+        clipvalue: float | Callable[[], float] | None = None,
+        global_clipnorm: float | Callable[[], float] | None = None,
         use_ema: bool = False,
-        ema_momentum: float = 0.99,
+        ema_momentum: float | Callable[[], float] = 0.99,
         ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
+        loss_scale_factor: float | Callable[[], float] | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str = "SGD",
         **kwargs: object,

@@ -64,7 +64,7 @@ def gradient_norm_serial(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in range(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @parallel_kernel
@@ -73,17 +73,21 @@ def gradient_norm_parallel(like, tables, scalars, stages, average, accumulator):
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for chunk in prange(chunks.shape[0]):
         gradient_norm_chunk(chunk, like, tables, scalars, stages, average, accumulator)
-    fold_blocks(rows, blocks, block_sums, tensor, 1, 0)
+    fold_blocks(rows, blocks, block_sums, tensor, 2, 0)
 
 
 @kernel
-def update_variable(tensor, row, clipnorm):
+def update_variable(tensor, row, clipnorm, weight_decay_stage):
     """Common stages only."""
-    sum_of_squares_of_g = tensor[row, 1]
+    sum_of_squares_of_g = tensor[row, 2]
+    weight_decay = tensor[row, 1]
 
     if clipnorm is not None:
         clipnorm_scale = clipnorm / np.maximum(np.sqrt(sum_of_squares_of_g), clipnorm)
-        tensor[row, 2] = clipnorm_scale
+        tensor[row, 3] = clipnorm_scale
+    if weight_decay_stage is not None:
+        weight_decay_is_zero = weight_decay == 0.0
+        tensor[row, 4] = weight_decay_is_zero
 
 
 @kernel
@@ -99,6 +103,7 @@ def plain_update(
     global_clipnorm_scale,
     minus_clipvalue,
     clipvalue,
+    weight_decay_is_zero,
     weight_decay,
     average_momentum,
     one_minus_average_momentum,
@@ -123,10 +128,10 @@ def plain_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         if weight_decay is not None:
-            w_i = w_i - w_i * weight_decay * learning_rate
+            w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         w_i = w_i - learning_rate * g_i
         if average is not None:
             average_i = average_momentum * average_i + one_minus_average_momentum * w_i
@@ -150,11 +155,12 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
     learning_rate = rounded(like, scalars[0])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
-    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 0))
+    weight_decay_is_zero = rounded(like, optional_number(stages[6], tables, chunk, 4))
+    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 1))
     average_momentum = rounded(like, stages[7])
     one_minus_average_momentum = rounded(like, stages[8])
     overwrite_now_is_one = rounded(like, stages[9])
@@ -170,6 +176,7 @@ def plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulato
         global_clipnorm_scale,
         minus_clipvalue,
         clipvalue,
+        weight_decay_is_zero,
         weight_decay,
         average_momentum,
         one_minus_average_momentum,
@@ -183,7 +190,7 @@ def plain_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `plain_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in range(chunks.shape[0]):
         plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -193,7 +200,7 @@ def plain_update_parallel(like, tables, scalars, stages, average, accumulator):
     """Run `plain_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in prange(chunks.shape[0]):
         plain_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -213,6 +220,7 @@ def momentum_update(
     global_clipnorm_scale,
     minus_clipvalue,
     clipvalue,
+    weight_decay_is_zero,
     weight_decay,
     average_momentum,
     one_minus_average_momentum,
@@ -240,10 +248,10 @@ def momentum_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         if weight_decay is not None:
-            w_i = w_i - w_i * weight_decay * learning_rate
+            w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         velocity_i = momentum * velocity_i - learning_rate * g_i
         w_i = w_i + velocity_i
         if average is not None:
@@ -271,11 +279,12 @@ def momentum_update_chunk(chunk, like, tables, scalars, stages, average, accumul
     momentum = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
-    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 0))
+    weight_decay_is_zero = rounded(like, optional_number(stages[6], tables, chunk, 4))
+    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 1))
     average_momentum = rounded(like, stages[7])
     one_minus_average_momentum = rounded(like, stages[8])
     overwrite_now_is_one = rounded(like, stages[9])
@@ -293,6 +302,7 @@ def momentum_update_chunk(chunk, like, tables, scalars, stages, average, accumul
         global_clipnorm_scale,
         minus_clipvalue,
         clipvalue,
+        weight_decay_is_zero,
         weight_decay,
         average_momentum,
         one_minus_average_momentum,
@@ -306,7 +316,7 @@ def momentum_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `momentum_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in range(chunks.shape[0]):
         momentum_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -316,7 +326,7 @@ def momentum_update_parallel(like, tables, scalars, stages, average, accumulator
     """Run `momentum_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in prange(chunks.shape[0]):
         momentum_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -336,6 +346,7 @@ def nesterov_update(
     global_clipnorm_scale,
     minus_clipvalue,
     clipvalue,
+    weight_decay_is_zero,
     weight_decay,
     average_momentum,
     one_minus_average_momentum,
@@ -363,10 +374,10 @@ def nesterov_update(
             g_i = g_i * clipnorm_scale
         if global_clipnorm_scale is not None:
             g_i = g_i * global_clipnorm_scale
-        if minus_clipvalue is not None:
+        if clipvalue is not None:
             g_i = np.minimum(np.maximum(g_i, minus_clipvalue), clipvalue)
         if weight_decay is not None:
-            w_i = w_i - w_i * weight_decay * learning_rate
+            w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         velocity_i = momentum * velocity_i - learning_rate * g_i
         w_i = w_i + momentum * velocity_i - learning_rate * g_i
         if average is not None:
@@ -394,11 +405,12 @@ def nesterov_update_chunk(chunk, like, tables, scalars, stages, average, accumul
     momentum = rounded(like, scalars[1])
     loss_scale_factor = rounded(like, stages[0])
     gradient_accumulation_steps = rounded(like, stages[1])
-    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 2))
+    clipnorm_scale = rounded(like, optional_number(stages[2], tables, chunk, 3))
     global_clipnorm_scale = rounded(like, stages[3])
     minus_clipvalue = rounded(like, stages[4])
     clipvalue = rounded(like, stages[5])
-    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 0))
+    weight_decay_is_zero = rounded(like, optional_number(stages[6], tables, chunk, 4))
+    weight_decay = rounded(like, optional_number(stages[6], tables, chunk, 1))
     average_momentum = rounded(like, stages[7])
     one_minus_average_momentum = rounded(like, stages[8])
     overwrite_now_is_one = rounded(like, stages[9])
@@ -416,6 +428,7 @@ def nesterov_update_chunk(chunk, like, tables, scalars, stages, average, accumul
         global_clipnorm_scale,
         minus_clipvalue,
         clipvalue,
+        weight_decay_is_zero,
         weight_decay,
         average_momentum,
         one_minus_average_momentum,
@@ -429,7 +442,7 @@ def nesterov_update_serial(like, tables, scalars, stages, average, accumulator):
     """Run `nesterov_update` over all variables, its chunks one after the other."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in range(chunks.shape[0]):
         nesterov_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)
 
@@ -439,6 +452,6 @@ def nesterov_update_parallel(like, tables, scalars, stages, average, accumulator
     """Run `nesterov_update` over all variables, its chunks in parallel."""
     chunks, rows, blocks, pointers, layout, tensor, block_sums = tables
     for row in rows:
-        update_variable(tensor, row, stages[2])
+        update_variable(tensor, row, stages[2], stages[6])
     for chunk in prange(chunks.shape[0]):
         nesterov_update_chunk(chunk, like, tables, scalars, stages, average, accumulator)

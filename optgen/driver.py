@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from optgen.backends.artifact import Artifact, Source
@@ -73,16 +74,24 @@ def compile_modes(
     program: Program, watch: Watch = lambda name, code: None
 ) -> tuple[ModeLayout, ...]:
     """The schedules of all modes of a program."""
-    return layouts(compile_mode(program, mode.name, watch) for mode in program.modes)
+    schedules = (compile_mode(program, mode.name, watch) for mode in program.modes)
+    return layouts(schedules, common_modes()[0].table)
+
+
+@cache
+def common_modes() -> tuple[ModeLayout, ...]:
+    """The schedules of what is launched beside the update, over the tables of any optimizer."""
+    return layouts(
+        compile_mode(program, mode.name) for program in common_programs() for mode in program.modes
+    )
 
 
 def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
     """All files of a package of optimizers, in the order of their paths."""
     files = [emit_package(optimizer.program for optimizer in optimizers)]
     stages = compile_modes(stages_program())
-    common = tuple(mode for program in common_programs() for mode in compile_modes(program))
-    files.append(emit_common(stages[0], common))
-    files.append(emit_module("common", "CPU kernels of the common stages.", common, None))
+    files.append(emit_common(stages[0], common_modes()))
+    files.append(emit_module("common", "CPU kernels of the common stages.", common_modes(), None))
     for optimizer in optimizers:
         program = optimizer.program
         title = f"CPU kernels of {program.name}."

@@ -164,7 +164,7 @@ class Oracle:
             if gradient is not None:
                 tensor["g"] = np.asarray(gradient).astype(tensor["w"].dtype)
                 present.append(tensor)
-        accumulate, rest = common_programs()
+        accumulate, rest, _ = common_programs()
         code = self.update if updates else variant(accumulate, "accumulate")
         state = State(self._step_values(), present)
         run(code, state, stages)

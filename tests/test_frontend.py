@@ -284,7 +284,7 @@ def test_weight_decay_may_differ_between_variables() -> None:
 
 
 def test_stages_of_untouched_variables() -> None:
-    accumulate, rest = common_programs()
+    accumulate, rest, finite = common_programs()
     assert [stage.name for stage in accumulate.stages] == [
         "loss_scale_factor",
         "average",
@@ -292,6 +292,7 @@ def test_stages_of_untouched_variables() -> None:
     ]
     assert [stage.name for stage in rest.stages] == ["accumulator", "average", "overwrite"]
     assert rest.modes[0].equations == ()
+    assert finite.stages == ()
     assert [slot.name for slot in COMMON_SLOTS] == ["average", "accumulator"]
 
 

@@ -50,6 +50,7 @@ def signature(spec: str, parameters: list[str], on: bool) -> list[Any]:
 def stage_names(stage: Any) -> set[str]:
     """The scalars that exist only while a stage is on."""
     names = {"minus_clipvalue", "one_minus_average_momentum", "overwrite_now_is_one"}
+    names |= {"weight_decay_is_zero"}
     names |= {"gradient_accumulation_steps", stage.name}
     names |= {e.target.name for e in stage.equations if e.target.kind.value == "local"}
     return names

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from optgen.frontend.common import GRADIENT, VARIABLE, _lower_with, stages_program
 from optgen.ir.interpreter import State, run
 from optgen.ir.program import Program, Schedule, Variant
 from optgen.ir.rate import STEP
@@ -86,6 +88,47 @@ def test_no_pass_changes_what_the_common_stages_mean(stages: tuple[str, ...]) ->
             state = random_state(seed)
             run(code, state, stages)
             assert equal(state, first), f"{name} changed program {seed}"
+
+
+def giving_back(text: str) -> Program:
+    """A program with all common stages, whose equations give back ``total``."""
+    program = stages_program()
+    learning_rate = program.hyperparameters[0].symbol
+    symbols = {s.name: s for s in (VARIABLE, GRADIENT, learning_rate)}
+    mode = replace(
+        program.modes[0], equations=_lower_with(symbols, text, "test"), results=("total",)
+    )
+    return replace(program, modes=(mode,))
+
+
+@pytest.mark.parametrize("stages", STAGES, ids="+".join)
+@pytest.mark.parametrize(
+    ("text", "phases"),
+    [
+        ("total = sum_over_variables(sum(g * g))", ["update"]),
+        ("total = sum_over_variables(sum(w))\nw = w - learning_rate * g", ["update"]),
+        (
+            "w = w - learning_rate * g / norm(g)\ntotal = sum_over_variables(sum(w))",
+            ["reduce_other_sum_of_squares_of_g", "update"],
+        ),
+    ],
+    ids=["alone", "beside the update", "of the update"],
+)
+def test_a_result_keeps_its_reduction_and_adds_no_empty_phase(
+    text: str, phases: list[str], stages: tuple[str, ...]
+) -> None:
+    program = giving_back(text)
+    found = forms(program)
+    schedule = found[-1][1]
+    assert isinstance(schedule, Schedule)
+    assert [phase.name for phase in schedule.phases if phase.stages is None] == phases
+    first = random_state(1)
+    run(found[0][1], first, stages)
+    assert np.isfinite(first.step["total"])
+    for name, code in found[1:]:
+        state = random_state(1)
+        run(code, state, stages)
+        assert equal(state, first), f"{name} changed the program"
 
 
 def test_a_third_of_the_programs_have_two_phases_and_all_rates_occur() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import optgen.passes
+from optgen.frontend.common import common_programs
 from optgen.ir.expr import Apply, Number, Ref
 from optgen.ir.program import Output, Schedule, Variant
 from optgen.ir.verify import (
@@ -56,6 +57,10 @@ def with_an_unknown_store(variant: Variant) -> Variant:
     return replace(variant, outputs=(*variant.outputs, Output("x", variant.outputs[0].symbol)))
 
 
+def with_an_unknown_result(variant: Variant) -> Variant:
+    return replace(variant, results=(Output("x", variant.outputs[0].symbol),))
+
+
 def with_a_wrong_arity(variant: Variant) -> Variant:
     line = replace(variant.lines[-1], value=Apply("add", (Number(1.0),)))
     return replace(variant, lines=(*variant.lines[:-1], line))
@@ -76,6 +81,7 @@ def outside_its_stage(variant: Variant) -> Variant:
         (without_a_line, "used before it is set"),
         (with_a_line_twice, "assigned twice"),
         (with_an_unknown_store, "unknown slots"),
+        (with_an_unknown_result, "no step value"),
         (with_a_wrong_arity, "wrong arity"),
         (outside_its_stage, "exists only in stage clipnorm"),
     ],
@@ -107,6 +113,17 @@ def test_a_store_before_the_last_load_is_noticed() -> None:
     writing = replace(early[-1], stores=(Output("g", early[-1].loads[0].symbol),))
     with pytest.raises(VerificationError, match="an earlier phase stored"):
         verify_schedule(replace(good, phases=(*early[:-1], writing, last)))
+
+
+def test_a_result_without_its_line_is_noticed() -> None:
+    _, _, finite = common_programs()
+    good = compile_mode(finite, "finite")
+    assert good.phases
+    assert good.closing_lines
+    with pytest.raises(VerificationError, match="nonfinite is never computed"):
+        verify_schedule(replace(good, closing_lines=()))
+    with pytest.raises(VerificationError, match="used before it is set"):
+        verify_schedule(replace(good, phases=()))
 
 
 def test_a_value_that_is_not_loaded_is_noticed() -> None:

@@ -196,6 +196,7 @@ class ModeLayout:
         loop = self._scalars(phase.lines, TENSOR)
         needs_variable = bool(phase.variable_lines or phase.variable_stores)
         variable = self._scalars(phase.variable_lines, STEP) if needs_variable else ()
+        variable += _switches(phase.variable_lines, variable)
         always: dict[Symbol, None] = {}
         staged: dict[tuple[str, str], None] = {}
         for scalar in (*loop, *variable):
@@ -237,14 +238,31 @@ class ModeLayout:
         )
 
 
-def layouts(schedules: Iterable[Schedule]) -> tuple[ModeLayout, ...]:
+def _switches(lines: Iterable[Assign], scalars: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """A scalar for each stage of some lines that has none among these, to know it is on."""
+    stages = dict.fromkeys(line.stage for line in lines if line.stage is not None)
+    shown = {scalar.stage for scalar in scalars}
+    return tuple(
+        Scalar(Symbol(stage, Kind.HYPERPARAMETER, STEP), f"{stage}_stage", stage)
+        for stage in stages
+        if stage not in shown
+    )
+
+
+def layouts(schedules: Iterable[Schedule], first: Iterable[str] = ()) -> tuple[ModeLayout, ...]:
     """The layouts of an optimizer's modes, with one order of columns for all of them.
 
     Phases that several modes have in common then read the same columns, and share a kernel.
+
+    Args:
+        schedules: the modes.
+        first: the columns that come before their own, for kernels that run over the tables of
+            every optimizer.
     """
     modes = tuple(ModeLayout(schedule) for schedule in schedules)
     groups = zip(*(mode.own_columns for mode in modes), strict=True)
-    table = dict.fromkeys(name for group in groups for names in group for name in names)
+    table = dict.fromkeys(first)
+    table |= dict.fromkeys(name for group in groups for names in group for name in names)
     return tuple(replace(mode, table=tuple(table)) for mode in modes)
 
 
@@ -269,13 +287,15 @@ def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
     return names
 
 
-def sums_over_variables(schedule: Schedule) -> tuple[tuple[str, Symbol, Symbol], ...]:
+def sums_over_variables(schedule: Schedule) -> tuple[tuple[str | None, Symbol, Symbol], ...]:
     """The sums over all variables: stage, result, and the per-variable value that is summed."""
-    found: dict[Symbol, tuple[str, Symbol, Symbol]] = {}
+    found: dict[Symbol, tuple[str | None, Symbol, Symbol]] = {}
     for line in schedule.lines():
         value = line.value
         if isinstance(value, Apply) and value.intrinsic.reduces is Reduction.ALL_VARIABLES:
-            assert line.stage is not None, "only common stages sum over all variables"
             (summed,) = symbols(value)
             found[line.target] = (line.stage, line.target, summed)
+    # The runtime takes the sums itself; anything else would need a function after the last phase.
+    computed = {result.symbol for result in schedule.results} - found.keys()
+    assert not computed, "a result that is no sum over variables"
     return tuple(found.values())

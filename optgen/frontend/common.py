@@ -160,11 +160,18 @@ STAGES = (
         "g = clip(g, -clipvalue, clipvalue)",
         excludes=("clipnorm", "global_clipnorm"),
     ),
-    StageText("weight_decay", True, "w = w - w * weight_decay * learning_rate"),
+    # An excluded variable sees 0, and keeps even a negative zero and infinities.
+    StageText(
+        "weight_decay",
+        True,
+        "w = where(weight_decay == 0, w, w - w * weight_decay * learning_rate)",
+    ),
     AVERAGE_STAGE,
     OVERWRITE,
 )
 _ACCUMULATE = "accumulator = accumulator + g"
+# A finite number less itself is 0; NaN and the infinities give NaN, which no sum hides.
+_FINITE = "nonfinite = sum_over_variables(sum(g - g))"
 _FORGET = StageText("accumulator", True, "accumulator = 0", (ACCUMULATOR,))
 
 
@@ -195,34 +202,39 @@ def stages_program() -> Program:
     return Program("Stages", "stages", (learning_rate,), (), modes, stages, common, choices)
 
 
-def common_programs() -> tuple[Program, Program]:
-    """What happens to a variable that the update does not touch in a call.
+def common_programs() -> tuple[Program, Program, Program]:
+    """What is launched beside the update, over the tables of any optimizer.
 
     Returns:
-        The program with the mode ``accumulate``, for a gradient that is only added up in this call,
-        and the one with the mode ``rest``, for a variable without a gradient.
+        The program with the mode ``accumulate``, for a gradient that is only added up in this call;
+        the one with the mode ``rest``, for a variable without a gradient; and the one with the mode
+        ``finite``, whose result ``nonfinite`` is 0 if all elements of the gradients, as they come,
+        are finite, and NaN otherwise.
     """
     accumulate = _lower(_ACCUMULATE, "accumulate", ("accumulator",), None)
+    finite = _lower(_FINITE, "finite", (), None)
+    after = (AVERAGE_STAGE, OVERWRITE)
     return (
-        _program("accumulate", accumulate, (ACCUMULATOR,), LOSS_SCALE_FACTOR),
-        _program("rest", (), (), _FORGET),
+        _program(
+            Mode("accumulate", "", (ACCUMULATOR.name,), accumulate),
+            (LOSS_SCALE_FACTOR, *after),
+            (ACCUMULATOR,),
+        ),
+        _program(Mode("rest", "", (), ()), (_FORGET, *after)),
+        _program(Mode("finite", "", (), finite, results=("nonfinite",)), ()),
     )
 
 
-def _program(
-    mode: str, equations: tuple[Equation, ...], slots: tuple[Slot, ...], before: StageText
-) -> Program:
-    stages = tuple(_lower_stage(stage, None) for stage in (before, AVERAGE_STAGE, OVERWRITE))
-    names = tuple(slot.name for slot in slots)
+def _program(mode: Mode, stages: tuple[StageText, ...], slots: tuple[Slot, ...] = ()) -> Program:
     return Program(
         "Common",
         "common",
         (),
         slots,
-        (Mode(mode, "", names, equations),),
-        stages,
+        (mode,),
+        tuple(_lower_stage(stage, None) for stage in stages),
         COMMON_HYPERPARAMETERS,
-        (ModeChoice((), mode),),
+        (ModeChoice((), mode.name),),
     )
 
 

@@ -49,18 +49,23 @@ STAGE_NAMES = (
     "global_norm",
     "global_square_sum",
     "minus_clipvalue",
+    "nonfinite",
     "one_minus_average_momentum",
     "overwrite",
     "overwrite_now",
     "overwrite_now_is_one",
     "reciprocal",
+    "sum_of_g_minus_g",
     "sum_of_squares_of_g",
+    "weight_decay_is_zero",
 )
 """Slots and locals of the common stages."""
 CLASS_MEMBERS = (
     "accumulate",
+    "add_slot",
     "add_variable",
     "add_variable_from_reference",
+    "add_weight",
     "apply",
     "apply_gradients",
     "assign",
@@ -69,19 +74,25 @@ CLASS_MEMBERS = (
     "compute_gradients",
     "exclude_from_weight_decay",
     "finalize_variable_values",
+    "finite",
     "from_config",
     "from_state",
     "get_config",
+    "get_gradients",
     "get_learning_rate",
     "get_slot",
     "get_slot_names",
+    "get_updates",
+    "get_weights",
     "hyperparameters",
+    "load",
     "load_own_variables",
     "load_state_dict",
     "minimize",
     "mode",
     "mode_value",
     "rest",
+    "save",
     "save_own_variables",
     "scale_loss",
     "select_mode",
@@ -133,7 +144,16 @@ GENERATED_NAMES = (
     "uint64",
     "variable",
 )
-CLASS_NAMES = ("Callable", "Hyperparameter", "Mode", "Optimizer", "Phase", "Slot", "StageScalars")
+CLASS_NAMES = (
+    "Callable",
+    "Hyperparameter",
+    "LearningRateSchedule",
+    "Mode",
+    "Optimizer",
+    "Phase",
+    "Slot",
+    "StageScalars",
+)
 
 
 def reserved(name: str) -> str | None:

@@ -54,7 +54,7 @@ def run(code: Variant | Schedule | Sequence[Equation], state: State, stages: Ite
     with np.errstate(all="ignore"):
         if isinstance(code, Variant):
             machine.assign(code.lines)
-            machine.store(code.outputs)
+            machine.store((*code.outputs, *code.results))
         elif isinstance(code, Schedule):
             machine.schedule(code)
         else:
@@ -124,6 +124,8 @@ class _Machine:
             self.store((*phase.variable_stores, *phase.stores))
         for output, symbol in final_step:
             self._write(output.name, symbol.rate, self.value(symbol))
+        self.assign(schedule.closing_lines)
+        self.store(schedule.results)
 
     def equations(self, equations: Iterable[Equation]) -> None:
         """Run the unversioned lines of a program: every name means its current value."""

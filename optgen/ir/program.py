@@ -128,6 +128,7 @@ class Mode:
         equations: shared and own equations, in order of execution.
         test: the condition as a Python expression, printed from its parsed form.
         reads: the hyperparameters that the condition mentions.
+        results: the locals of rate STEP that the step gives back to its caller.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Mode:
     equations: tuple[Equation, ...]
     test: str = "True"
     reads: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,12 +232,14 @@ class Variant:
         slots: the slots that exist in the mode, common ones (average, accumulator) included.
         lines: assignments in order of execution.
         outputs: the final values that are stored.
+        results: the STEP values that the caller reads afterwards.
     """
 
     name: str
     slots: tuple[Slot, ...]
     lines: tuple[Assign, ...]
     outputs: tuple[Output, ...]
+    results: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,12 +296,16 @@ class Schedule:
         slots: as in the Variant.
         phases: in order of launch.
         step_stores: STEP slots and their final values.
+        closing_lines: the STEP lines of the results, which may need all phases.
+        results: as in the Variant.
     """
 
     name: str
     slots: tuple[Slot, ...]
     phases: tuple[Phase, ...]
     step_stores: tuple[Output, ...] = ()
+    closing_lines: tuple[Assign, ...] = ()
+    results: tuple[Output, ...] = ()
 
     def lines(self) -> Iterator[Assign]:
         """All assignments in order of execution."""
@@ -305,3 +313,4 @@ class Schedule:
             yield from phase.step_lines
             yield from phase.variable_lines
             yield from phase.lines
+        yield from self.closing_lines

@@ -49,6 +49,8 @@ def format_schedule(schedule: Schedule) -> str:
     for phase in schedule.phases:
         lines += _phase(phase)
     lines += [f"  {_output(output)}" for output in schedule.step_stores]
+    lines += _assigns(schedule.closing_lines, "  ")
+    lines += [f"  {_result(result)}" for result in schedule.results]
     return "\n".join(lines) + "\n"
 
 
@@ -113,6 +115,10 @@ def _slot(slot: Slot) -> str:
 
 def _output(output: Output) -> str:
     return f"store {output.name} = {format_symbol(output.symbol)}" + _only(output.stage)
+
+
+def _result(result: Output) -> str:
+    return f"give back {result.name} = {format_symbol(result.symbol)}"
 
 
 def _load(load: Load) -> str:

@@ -5,6 +5,8 @@ A violation is a defect of the compiler, never of a spec; it raises `Verificatio
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from optgen.ir.expr import Apply, Expr, Kind, Number, Symbol, symbols, walk
 from optgen.ir.program import Assign, Phase, Program, Schedule, Variant
 from optgen.ir.rate import ELEMENT, STEP, TENSOR
@@ -50,6 +52,9 @@ def verify_variant(variant: Variant) -> None:
     names = {slot.name for slot in variant.slots}
     stored = {output.name for output in variant.outputs} - {"w"}
     _require(stored <= names, f"stores to unknown slots {sorted(stored - names)}")
+    for result in variant.results:
+        step = result.symbol in defined and result.symbol.rate <= STEP
+        _require(step, f"the result {result.name} is no step value that was computed")
 
 
 def verify_hoisted(variant: Variant) -> None:
@@ -87,15 +92,16 @@ def verify_schedule(schedule: Schedule) -> None:
         clash = stored & {load.name for load in phase.loads}
         _require(not clash, f"phase {phase.name} loads what an earlier phase stored: {clash}")
         stored |= {output.name for output in phase.stores}
+    known = {symbol: stage for symbol, stage in known.items() if symbol.rate != ELEMENT}
+    _check_scalars(schedule.closing_lines, known)
+    for result in schedule.results:
+        _require(result.symbol in known, f"the result {result.name} is never computed")
     names = [phase.name for phase in schedule.phases]
     _require(len(names) == len(set(names)), f"two phases of {schedule.name} share a name")
 
 
 def _check_phase(phase: Phase, known: dict[Symbol, str | None]) -> None:
-    for line in phase.step_lines:
-        _require(line.target.rate <= STEP, f"{format_assign(line)} is not a step value")
-        _check_line(line, known, again=True)
-        known[line.target] = line.stage if line.otherwise is None else None
+    _check_scalars(phase.step_lines, known)
     for line in phase.variable_lines:
         _require(line.target.rate == TENSOR, f"{format_assign(line)} is not a variable's value")
         _check_line(line, known, again=True)
@@ -111,6 +117,13 @@ def _check_phase(phase: Phase, known: dict[Symbol, str | None]) -> None:
     for output in (*phase.variable_stores, *phase.stores):
         fine = output.symbol in known or output.symbol in loaded or output.symbol.version == 0
         _require(fine, f"phase {phase.name} stores {output.name} that it did not compute")
+
+
+def _check_scalars(lines: Iterable[Assign], known: dict[Symbol, str | None]) -> None:
+    for line in lines:
+        _require(line.target.rate <= STEP, f"{format_assign(line)} is not a step value")
+        _check_line(line, known, again=True)
+        known[line.target] = line.stage if line.otherwise is None else None
 
 
 def _check_line(line: Assign, defined: dict[Symbol, str | None], again: bool = False) -> None:

@@ -34,7 +34,8 @@ def specialize(program: Program, mode_name: str) -> Variant:
         if not stage.before:
             state.append_stage(stage)
     slots += _stage_slots(program.stages, slots)
-    return Variant(mode.name, slots, tuple(state.lines), state.outputs())
+    results = tuple(Output(name, state.current[name]) for name in mode.results)
+    return Variant(mode.name, slots, tuple(state.lines), state.outputs(), results)
 
 
 def _stage_slots(stages: tuple[Stage, ...], present: tuple[Slot, ...]) -> tuple[Slot, ...]:

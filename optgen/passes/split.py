@@ -4,7 +4,7 @@ A reduction is known only when a whole loop has ended, so a value that needs one
 loop. Each reduction runs in the last loop that still comes before its first use: a loop that
 exists only for a common stage can then be left out when the stage is off.  Elementwise values that
 several loops need are computed again from memory, which no loop but the last one writes; so
-nothing is ever applied twice.
+nothing is ever applied twice.  A result that is given back may need the last loop itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
 def split(variant: Variant) -> Schedule:
     """The phases of a variant whose reductions stand alone and whose lines are hoisted."""
     graph = _Graph.of(variant)
-    last = max((graph.ready[output.symbol] for output in variant.outputs), default=0)
+    wanted = [graph.ready[output.symbol] for output in variant.outputs]
+    wanted += [graph.ready[result.symbol] - 1 for result in variant.results]
+    last = max(wanted, default=0)
     placed = _place_reductions(graph, last)
     phases: list[Phase] = []
     for index in range(last + 1):
@@ -28,7 +30,10 @@ def split(variant: Variant) -> Schedule:
         if phase is not None:
             phases.append(phase)
     step_stores = tuple(o for o in variant.outputs if o.symbol.rate <= STEP)
-    return Schedule(variant.name, variant.slots, tuple(phases), step_stores)
+    closing = graph.slice((result.symbol for result in variant.results), STEP)
+    return Schedule(
+        variant.name, variant.slots, tuple(phases), step_stores, closing, variant.results
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ def _same(symbol: Symbol, rate: Rate) -> bool:
 
 def _place_reductions(graph: _Graph, last: int) -> dict[Symbol, int]:
     """The loop in which each reduction runs: the latest one before its first use."""
-    latest: dict[Symbol, int] = {output.symbol: last for output in graph.variant.outputs}
+    latest: dict[Symbol, int] = {result.symbol: last + 1 for result in graph.variant.results}
+    latest |= {output.symbol: last for output in graph.variant.outputs}
     placed: dict[Symbol, int] = {}
     for line in reversed(graph.variant.lines):
         phase = latest.get(line.target)
@@ -98,7 +104,7 @@ def _place_reductions(graph: _Graph, last: int) -> dict[Symbol, int]:
             phase -= 1
             placed[line.target] = phase
         for used in operands(line):
-            latest[used] = min(latest.get(used, last), phase)
+            latest[used] = min(latest.get(used, phase), phase)
     return placed
 
 
@@ -167,7 +173,8 @@ def _owners(variant: Variant) -> dict[str, str]:
 
 def _needed_by(variant: Variant) -> dict[Symbol, frozenset[str] | None]:
     """Per symbol the stages whose lines need it; None if it is needed with all stages off too."""
-    needed: dict[Symbol, frozenset[str] | None] = {o.symbol: None for o in variant.outputs}
+    final = (*variant.outputs, *variant.results)
+    needed: dict[Symbol, frozenset[str] | None] = {output.symbol: None for output in final}
     for line in reversed(variant.lines):
         if line.target not in needed:
             continue

@@ -43,11 +43,14 @@ class Slot:
         name: its name in the equations.
         rate: one number per element, per variable, or per optimizer (``"step"``).
         initial: the value at build; ``"w"`` copies the variable.
+        optional: whether only some modes have it; such slots follow the others in the list of
+            variables, as in Keras.
     """
 
     name: str
     rate: Literal["element", "variable", "step"]
     initial: float | Literal["w"] = 0.0
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,15 @@ from optgen.backends.keras_api.host import (
     stage_functions,
 )
 from optgen.backends.layout import ModeLayout, phase_names
-from optgen.backends.pytext import call, docstring, indented
+from optgen.backends.pytext import LINE_LENGTH, call, docstring, indented
 from optgen.ir.program import Hyperparameter, Program, Slot
 from optgen.ir.rate import ELEMENT, TENSOR
 
 _RATES = {TENSOR: "variable", ELEMENT: "element"}
-_ANNOTATIONS = {"float": "float", "int": "int", "bool": "bool", "choice": "str"}
+_NEXT_TYPE = "\n        | "
+_FLOAT = "float | Callable[[], float]"
+_RATE = "float | LearningRateSchedule | Callable[[], float]"
+_ANNOTATIONS = {"float": _FLOAT, "int": "int", "bool": "bool", "choice": "str"}
 
 
 def emit_class(
@@ -43,7 +46,7 @@ def emit_class(
     names = function_names(functions)
     texts = list(dict.fromkeys(function.text(names[function]) for function in functions.values()))
     constants = ModeTables(modes, phase_names(modes), functions, names).texts()
-    runtime_names = ["Hyperparameter", "Mode", "Optimizer", "Phase"]
+    runtime_names = ["Hyperparameter", "LearningRateSchedule", "Mode", "Optimizer", "Phase"]
     runtime_names += ["Slot"] if program.slots else []
     common = [h for h in program.common if h.name not in _declared(program)]
     text = (
@@ -83,30 +86,41 @@ def _declared(program: Program) -> set[str]:
 def _parameters(program: Program, common: Sequence[Hyperparameter]) -> Iterable[str]:
     """The constructor's parameters with annotations and defaults."""
     for hyperparameter in (*program.hyperparameters, *common):
-        annotation = _ANNOTATIONS[hyperparameter.kind]
-        if hyperparameter.name == "learning_rate":
-            annotation += " | Callable[[], float]"
+        rate = hyperparameter.name == "learning_rate"
+        annotation = _RATE if rate else _ANNOTATIONS[hyperparameter.kind]
         if hyperparameter.optional:
             annotation += " | None"
-        yield f"{hyperparameter.name}: {annotation} = {hyperparameter.default!r}"
+        yield _parameter(hyperparameter.name, annotation, repr(hyperparameter.default))
     yield f'name: str = "{program.name}"'
+
+
+def _parameter(name: str, annotation: str, default: str) -> str:
+    """A parameter on one line, or with one type a line where that is too long."""
+    line = f"{name}: {annotation} = {default}"
+    if len(line) + 9 > LINE_LENGTH:
+        line = f"{name}: {annotation.replace(' | ', _NEXT_TYPE)} = {default}"
+    return line
 
 
 def _attributes(program: Program) -> Iterable[str]:
     """The class attributes that describe the optimizer to the runtime."""
-    rows = [call("Hyperparameter", _fields(h), 2) for h in program.hyperparameters]
-    if len(rows) == 1:
-        yield f"hyperparameters = ({rows[0]},)"
-    else:
-        yield from ("hyperparameters = (", *(f"    {row}," for row in rows), ")")
-    slots = [f"Slot({', '.join(_slot_fields(slot))})" for slot in program.slots]
-    if len(slots) == 1:
-        yield f"slots = ({slots[0]},)"
-    elif slots:
-        yield from ("slots = (", *(f"    {slot}," for slot in slots), ")")
+    yield from _tuple("hyperparameters", "Hyperparameter", map(_fields, program.hyperparameters))
+    if program.slots:
+        yield from _tuple("slots", "Slot", (_slot_fields(slot, program) for slot in program.slots))
     yield "stage_scalars = common.STAGE_SCALARS"
     yield "accumulate = common.ACCUMULATE_MODE"
     yield "rest = common.REST_MODE"
+    yield "finite = common.FINITE_MODE"
+
+
+def _tuple(name: str, description: str, rows: Iterable[Iterable[str]]) -> Iterable[str]:
+    """The lines of an attribute that holds a description for each row of fields."""
+    calls = [call(description, fields, 2, ",") for fields in rows]
+    line = f"{name} = ({calls[0]})"
+    if len(calls) == 1 and "\n" not in line and len(line) + 4 <= LINE_LENGTH:
+        yield line
+    else:
+        yield from (f"{name} = (", *(f"    {row}" for row in calls), ")")
 
 
 def _fields(hyperparameter: Hyperparameter) -> list[str]:
@@ -124,9 +138,11 @@ def _fields(hyperparameter: Hyperparameter) -> list[str]:
     return fields
 
 
-def _slot_fields(slot: Slot) -> list[str]:
+def _slot_fields(slot: Slot, program: Program) -> list[str]:
     initial = '"w"' if slot.initial is None else repr(slot.initial)
-    return [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
+    fields = [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
+    everywhere = all(slot.name in mode.slots for mode in program.modes)
+    return fields if everywhere else [*fields, "optional=True"]
 
 
 def _selection(program: Program) -> Iterable[str]:
@@ -148,7 +164,7 @@ def emit_common(stages: ModeLayout, modes: Sequence[ModeLayout]) -> Artifact:
 
     Args:
         stages: any mode with all common stages around it: it shows what they compute on the host.
-        modes: the modes of variables that the author's update does not touch in a call.
+        modes: what is launched beside the author's update.
     """
     functions = _host_functions(modes)
     names = function_names(functions)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, sums_over_variables
 from optgen.backends.pytext import (
+    INDENT,
     LINE_LENGTH,
     Style,
     call,
@@ -209,12 +210,12 @@ class ModeTables:
         lines.append(_entry("step_slots", (n for n, s in slots.items() if s.rate <= STEP)))
         lines.append("    phases=(")
         for phase in mode.schedule.phases:
-            text = self._phase(mode, phase)
-            lines += indented(f"{shared.get(text, text)},".split("\n"), 2)
+            text = shared.get(self._phase(mode, phase)) or self._phase(mode, phase, 2)
+            lines += indented(f"{text},".split("\n"), 2)
         lines += ["    ),", ")"]
         return "\n".join(line for line in lines if line)
 
-    def _phase(self, mode: ModeLayout, phase: Phase) -> str:
+    def _phase(self, mode: ModeLayout, phase: Phase, depth: int = 0) -> str:
         key = (mode.schedule.name, phase.name)
         function = self.functions[key]
         pairs = _stage_pairs(mode, phase)
@@ -225,9 +226,9 @@ class ModeTables:
             f"    serial=cpu.{self.kernels[key]}_serial,",
             f"    parallel=cpu.{self.kernels[key]}_parallel,",
             f"    scalars={self.names[function]},",
-            _entry("inputs", function.inputs),
+            _entry("inputs", function.inputs, depth),
             "\n".join(indented(f"stage_scalars={shared},".split("\n"), 1)) if pairs else "",
-            "" if phase.stages is None else _entry("stages", phase.stages),
+            "" if phase.stages is None else _entry("stages", phase.stages, depth),
             f"    reductions={len(phase.reductions)}," if phase.reductions else "",
             _sums(mode, phase),
             _step_slots(mode, phase, mode.phase(phase)),
@@ -241,16 +242,16 @@ def mode_constant(name: str) -> str:
     return f"{name.upper()}_MODE"
 
 
-def _entry(name: str, values: Iterable[str], indent: int = 1) -> str:
+def _entry(name: str, values: Iterable[str], depth: int = 0) -> str:
+    """An argument that is a tuple of strings, in a call that will stand this deep."""
     texts = [f'"{value}"' for value in values]
     if not texts:
         return ""
-    space = "    " * indent
-    line = f"{space}{name}={_tuple(texts)},"
-    if len(line) <= LINE_LENGTH:
+    line = f"    {name}={_tuple(texts)},"
+    if len(line) + len(INDENT) * depth <= LINE_LENGTH:
         return line
-    body = "".join(f"{space}    {text},\n" for text in texts)
-    return f"{space}{name}=(\n{body}{space}),"
+    body = "".join(f"        {text},\n" for text in texts)
+    return f"    {name}=(\n{body}    ),"
 
 
 def _stage_pairs(mode: ModeLayout, phase: Phase) -> str:
@@ -268,14 +269,18 @@ def _sums(mode: ModeLayout, phase: Phase) -> str:
     return "\n".join(indented(f"sums_over_variables={rows},".split("\n"), 1)) if rows else ""
 
 
-def _rows(rows: Iterable[tuple[str, ...]]) -> str:
-    """A tuple of tuples of strings, a row a line; empty text for no rows."""
-    texts = ["(" + ", ".join(f'"{value}"' for value in row) + ")" for row in rows]
+def _rows(rows: Iterable[tuple[str | None, ...]]) -> str:
+    """A tuple of tuples of strings or None, a row a line; empty text for no rows."""
+    texts = [f"({', '.join(map(_quoted, row))})" for row in rows]
     if not texts:
         return ""
     if len(texts) == 1:
         return _tuple(texts)
     return "(\n" + "".join(f"    {text},\n" for text in texts) + ")"
+
+
+def _quoted(value: str | None) -> str:
+    return "None" if value is None else f'"{value}"'
 
 
 def _step_slots(mode: ModeLayout, phase: Phase, layout: PhaseLayout) -> str:
@@ -317,8 +322,8 @@ def stage_entry(function: HostFunction) -> Iterable[str]:
     yield "StageScalars("
     yield f'    stage="{function.stem}",'
     yield f"    function={function.stem}_scalars,"
-    yield from _entry("inputs", function.inputs).split("\n")
-    yield from _entry("outputs", function.outputs_by_name).split("\n")
+    yield from _entry("inputs", function.inputs, 1).split("\n")
+    yield from _entry("outputs", function.outputs_by_name, 1).split("\n")
     yield "),"
 
 

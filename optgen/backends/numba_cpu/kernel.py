@@ -158,7 +158,8 @@ class _Kernel:
         for stream in self.text.layout.streams:
             if stream.stage == stage:
                 return stream.name
-        return next(scalar.name for scalar in self.text.layout.loop if scalar.stage == stage)
+        names = [scalar.name for scalar in self.text.layout.loop if scalar.stage == stage]
+        return stage if stage in names else names[0]
 
     @cached_property
     def _element_style(self) -> Style:
