@@ -33,16 +33,15 @@ def reference_of(spec: str, arguments: Arguments) -> Any:
 
 
 def expected_state(optimizer: Optimizer, pipeline: Pipeline) -> Iterator[np.ndarray]:
-    """What the optimizer's averages, accumulators and slots should be, in its order."""
-    yield from pipeline.averages
-    yield from pipeline.accumulators
+    """What the optimizer's slots, averages and accumulators should be, in the order of weights."""
     slots: dict[tuple[int, str], Any] = pipeline.rule.slots  # type: ignore[attr-defined]
     present = {name for _, name in slots}
-    for index, w in enumerate(pipeline.variables):
-        for slot in optimizer.slots:
-            if slot.name in present:
-                start = np.zeros(w.shape if slot.rate == "element" else ())
-                yield np.asarray(slots.get((index, slot.name), start))
+    for slot in optimizer.slots:
+        for index, w in enumerate(pipeline.variables if slot.name in present else ()):
+            start = np.zeros(w.shape if slot.rate == "element" else ())
+            yield np.asarray(slots.get((index, slot.name), start))
+    yield from pipeline.averages
+    yield from pipeline.accumulators
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
@@ -79,7 +78,7 @@ def test_class_equals_reference(spec: str, mode: str, common: Arguments) -> None
             assert_close(actual, expected)
         assert optimizer.iterations == pipeline.iterations
     for actual, expected in zip(
-        optimizer.variables[2:], expected_state(optimizer, pipeline), strict=True
+        optimizer.weights[1:], expected_state(optimizer, pipeline), strict=True
     ):
         assert_close(actual, expected)
 

@@ -128,9 +128,9 @@ def test_each_update_asks_once_for_its_learning_rate() -> None:
     assert next(rates, None) is None
 
 
-def test_calls_that_only_accumulate_do_not_ask_for_a_learning_rate() -> None:
-    """[B6] A callable advances with updates."""
-    rates = iter([1.0, 0.1])
+def test_a_callable_learning_rate_is_asked_once_per_call() -> None:
+    """[B6] Calls that only accumulate included."""
+    rates = iter([5.0, 1.0, 7.0, 0.1])
     optimizer = SGD(learning_rate=lambda: next(rates), gradient_accumulation_steps=2)
     w = after(optimizer, [0.0], [1.0], [1.0], [1.0], [1.0])
     assert w[0] == pytest.approx(-1.1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 
 from optgen.frontend.common import COMMON_HYPERPARAMETERS, STAGES
-from optgen.frontend.names import COMMON_ARGUMENTS, STAGE_NAMES
+from optgen.frontend.names import CLASS_MEMBERS, COMMON_ARGUMENTS, STAGE_NAMES
 from optgen.passes import compile_mode
+from optgen.runtime import Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.oracle import compiled, generated, spec_names
 
@@ -35,3 +36,10 @@ def test_every_name_of_the_stages_is_reserved() -> None:
             schedule = compile_mode(program, mode.name)
             staged = {line.target.name for line in schedule.lines() if line.stage is not None}
             assert staged <= known, staged - known
+
+
+def test_every_public_member_of_the_class_is_reserved() -> None:
+    """A hyperparameter of such a name would hide the member."""
+    members = {name for name in dir(Optimizer) if not name.startswith("_")}
+    # `lr` and `decay` may be a spec's own: then they mean what its equations say.
+    assert members <= {*CLASS_MEMBERS, *COMMON_ARGUMENTS, "iterations", "learning_rate", "lr"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ PROGRAMS = [block for block in blocks("python") if "import" in block]
 QUOTES = [block for block in blocks("python") if "import" not in block]
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["numpy", "torch"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["numpy", "minimize", "torch"])
 def test_programs_run(program: str, tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(program, encoding="utf-8")
@@ -34,6 +35,12 @@ def test_programs_run(program: str, tmp_path: Path) -> None:
     numbers = [float(number) for number in re.findall(r"-?\d\S*\d|\d", result.stdout)]
     assert numbers
     assert all(abs(number) < 0.01 for number in numbers), result.stdout
+
+
+def test_the_page_about_using_an_optimizer_runs() -> None:
+    found = doctest.testfile(str(ROOT / "docs" / "optimizers.md"), module_relative=False)
+    assert found.attempted > 30
+    assert found.failed == 0
 
 
 def test_generated_code_is_quoted_as_it_is() -> None:

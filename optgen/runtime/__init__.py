@@ -5,5 +5,14 @@ Needs NumPy, Numba and the standard library only.
 
 from optgen.runtime.description import Hyperparameter, Mode, Phase, Slot, StageScalars
 from optgen.runtime.optimizer import Optimizer
+from optgen.runtime.schedules import LearningRateSchedule
 
-__all__ = ["Hyperparameter", "Mode", "Optimizer", "Phase", "Slot", "StageScalars"]
+__all__ = [
+    "Hyperparameter",
+    "LearningRateSchedule",
+    "Mode",
+    "Optimizer",
+    "Phase",
+    "Slot",
+    "StageScalars",
+]

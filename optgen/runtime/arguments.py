@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from optgen.runtime.description import Hyperparameter, Value
+from optgen.runtime.schedules import LearningRateSchedule
+from optgen.runtime.variable import Variable
 
 COMMON = (
     Hyperparameter("weight_decay", "float", None, minimum=0.0, optional=True, per_variable=True),
@@ -28,6 +30,9 @@ COMMON = (
 )
 """The arguments that all optimizers take, in the order of constructors."""
 
+LEGACY = (Hyperparameter("decay", "float", 0.0, minimum=0.0),)
+"""Arguments of older versions of Keras that all optimizers take as keywords."""
+
 CLIP_ARGUMENTS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -39,16 +44,17 @@ def checked(hyperparameter: Hyperparameter, value: object) -> Value:
         value: what was given; NumPy scalars and, for a float, integers are fine.
 
     Returns:
-        A float, int, bool or str; None if the hyperparameter is optional; a callable learning
-        rate as it is.
+        A float, int, bool or str; None if the hyperparameter is optional; a callable that stands
+        for a float, or a schedule that stands for a learning rate, as it is.
 
     Raises:
-        ValueError: if the value is of another type, NaN, infinite or out of range.
+        ValueError: if the value is of another type, NaN, infinite or out of range, or a callable
+            that takes arguments.
     """
     if value is None and hyperparameter.optional:
         return None
-    if hyperparameter.name == "learning_rate" and callable(value):
-        return _without_arguments(value)
+    if callable(value) and hyperparameter.kind == "float":
+        return _checked_callable(hyperparameter, value)
     if hyperparameter.name == "gradient_accumulation_steps" and _is_integer(value) and value == 0:
         return None
     converted = _CONVERSIONS[hyperparameter.kind](hyperparameter, value)
@@ -77,7 +83,7 @@ def checked_arguments(
     hyperparameters = tuple(hyperparameters)
     if unknown:
         names = ", ".join(repr(name) for name in unknown)
-        allowed = ", ".join([*(h.name for h in hyperparameters), "name"])
+        allowed = ", ".join([*(h.name for h in hyperparameters), "name", "lr"])
         raise ValueError(f"{owner} got unknown argument(s) {names}; it takes {allowed}.")
     return {h.name: checked(h, values[h.name]) for h in hyperparameters}
 
@@ -106,11 +112,19 @@ def checked_name(name: object) -> str:
     return name
 
 
+def check_operation_name(name: object) -> None:
+    """Raise ValueError unless the name of an operation is a string or None."""
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"name: expected a string or None, received {name!r}.")
+
+
 def _is_integer(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _to_float(hyperparameter: Hyperparameter, value: object) -> float:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     real = isinstance(value, float | np.floating) or _is_integer(value)
     try:
         number = float(value) if real else math.nan  # type: ignore[arg-type]
@@ -177,17 +191,27 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
             bounds.append(f"<= {hyperparameter.maximum:g}")
         text = " ".join([text, " and ".join(bounds)]).rstrip()
     if hyperparameter.name == "learning_rate":
+        text += ", a schedule, or a callable without arguments that returns one"
+    elif hyperparameter.kind == "float":
         text += ", or a callable without arguments that returns one"
     return text + (" or None" if hyperparameter.optional else "")
 
 
-def _without_arguments(function: Callable[..., object]) -> Callable[[], object]:
-    """Return a callable learning rate; ValueError if it cannot be called without arguments."""
+def _checked_callable(hyperparameter: Hyperparameter, function: Callable[..., object]) -> Value:
+    """Return what stands for a float; ValueError if it cannot be called without arguments."""
+    name = hyperparameter.name
+    if isinstance(function, LearningRateSchedule):
+        if name == "learning_rate":
+            return function
+        raise ValueError(
+            f"{name}: expected {_expectation(hyperparameter)}, received the schedule {function!r}, "
+            "which needs the step; give `lambda: schedule(optimizer.iterations)`."
+        )
     try:
         inspect.signature(function).bind()
     except TypeError:
         raise ValueError(
-            f"learning_rate: expected a number or a callable without arguments, received "
+            f"{name}: expected a number or a callable without arguments, received "
             f"{function!r}, which takes arguments. For a schedule of the step, give "
             "`lambda: schedule(optimizer.iterations)`."
         ) from None
@@ -196,17 +220,48 @@ def _without_arguments(function: Callable[..., object]) -> Callable[[], object]:
     return function
 
 
-def called_learning_rate(hyperparameter: Hyperparameter, function: Any) -> float:
-    """Return what a callable learning rate gives now.
+def called(hyperparameter: Hyperparameter, function: Callable[..., object], *step: int) -> float:
+    """Return what a callable or a schedule gives now.
+
+    Args:
+        hyperparameter: what it stands for.
+        function: the callable.
+        step: for a schedule, the count of calls.
 
     Raises:
         ValueError: if it gives anything but a number that the hyperparameter may be.
     """
-    value = function()
+    value = function(*step)
     if callable(value) or value is None:
         raise _refused(hyperparameter, value)
     number: float = checked(hyperparameter, value)
     return number
+
+
+def split_legacy(
+    unknown: Mapping[str, object], arguments: Container[str]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Divide keywords that no parameter took into those of older versions of Keras and others.
+
+    Args:
+        unknown: the keywords.
+        arguments: the names of all arguments of the optimizer.
+
+    Returns:
+        Values for arguments, ``lr`` under the name ``learning_rate``; and what is really unknown.
+    """
+    aliases = {"lr": "learning_rate", **{h.name: h.name for h in LEGACY}}
+    known = {aliases[n]: x for n, x in unknown.items() if aliases.get(n) in arguments}
+    return known, {n: x for n, x in unknown.items() if aliases.get(n) not in arguments}
+
+
+def not_zero(hyperparameter: Hyperparameter) -> float:
+    """Return the number that a callable stands for when a mode is chosen.
+
+    The default if that is not zero, else the largest value allowed, or 1 without a bound.
+    """
+    h = hyperparameter
+    return float(h.default or (1.0 if h.maximum is None else h.maximum) or h.minimum or 1.0)
 
 
 def as_list(what: str, items: Iterable[Any]) -> list[Any]:
@@ -214,12 +269,22 @@ def as_list(what: str, items: Iterable[Any]) -> list[Any]:
 
     The list keeps its items alive, whatever a callable learning rate does to the caller's.
     """
-    if isinstance(items, np.ndarray):
+    if isinstance(items, np.ndarray | Variable):
         raise ValueError(
             f"{what}: expected a list of arrays, received one array of shape {items.shape}. "
             "Put it in a list."
         )
     return list(items)
+
+
+def as_arrays(variables: Iterable[Any]) -> list[Any]:
+    """Return variables with the array of a Variable in its place."""
+    return [v.array if isinstance(v, Variable) else v for v in variables]
+
+
+def names_of(variables: Iterable[Any]) -> tuple[str | None, ...]:
+    """Return the names of variables; None for a plain array, which has none."""
+    return tuple(v.name if isinstance(v, Variable) else None for v in variables)
 
 
 def check_count(gradients: Sequence[object], variables: Sequence[object]) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from optgen.runtime.arguments import (
     CLIP_ARGUMENTS,
-    called_learning_rate,
+    called,
     check_clip_arguments,
     checked,
     checked_arguments,
 )
 from optgen.runtime.arrays import Array
 from optgen.runtime.description import Hyperparameter, Value
+from optgen.runtime.schedules import LearningRateSchedule
 
 # Changing one of these would change what the state so far means.
 _FIXED = ("use_ema", "gradient_accumulation_steps")
@@ -27,12 +28,29 @@ class Settings(NamedTuple):
     Attributes:
         values: by name, in the order of the constructor.
         constants: those that are numbers, as floats, for equations.
+        callables: the names of those that are callables without arguments.
         stages: the common stages that they switch on.
     """
 
     values: dict[str, Value]
     constants: dict[str, float]
+    callables: tuple[str, ...]
     stages: frozenset[str]
+
+    def numbers_now(
+        self, arguments: Mapping[str, Hyperparameter], names: Iterable[str]
+    ) -> list[float]:
+        """Return what arguments that are numbers or callables are now; callables are called.
+
+        Args:
+            arguments: descriptions by name.
+            names: which ones.
+
+        Raises:
+            ValueError: if a callable gives anything but a number that it may stand for.
+        """
+        found = ((arguments[name], self.values[name]) for name in names)
+        return [called(h, value) if callable(value) else float(value) for h, value in found]
 
 
 def make_settings(values: dict[str, Value], own: Mapping[str, Hyperparameter]) -> Settings:
@@ -44,7 +62,8 @@ def make_settings(values: dict[str, Value], own: Mapping[str, Hyperparameter]) -
             optimizer's own business and switches no stage on.
     """
     numbers = {n: float(x) for n, x in values.items() if isinstance(x, float | int)}
-    return Settings(values, numbers, _stages(values, own))
+    callables = tuple(name for name, value in values.items() if callable(value))
+    return Settings(values, numbers, callables, _stages(values, own))
 
 
 def _stages(values: Mapping[str, Value], own: Mapping[str, Hyperparameter]) -> frozenset[str]:
@@ -92,25 +111,25 @@ def needs_new_optimizer(name: str, old: Value, new: Value) -> ValueError:
 
 
 class LearningRate:
-    """A learning rate: a number in an array that belongs to the optimizer's state, or a callable.
+    """A learning rate: a number in an array of the optimizer's state, a schedule or a callable.
 
     Args:
         hyperparameter: what it may be.
-        value: a checked number, or a callable without arguments.
+        value: a checked number, schedule, or callable without arguments.
 
     Attributes:
         array: float64 array of rank 0 with the number.
-        function: the callable, or None.
+        function: the schedule or callable, or None.
     """
 
     def __init__(self, hyperparameter: Hyperparameter, value: Value) -> None:
         self._hyperparameter = hyperparameter
         self.array: Array = np.array(0.0)
-        self.function: Callable[[], object] | None = None
+        self.function: Callable[..., object] | None = None
         self.assign(value)
 
     def assign(self, value: object) -> None:
-        """Replace the number or the callable; raise ValueError if the value is refused."""
+        """Replace what it was by a number, a schedule or a callable; ValueError if refused."""
         new = checked(self._hyperparameter, value)
         if callable(new):
             self.function = new
@@ -118,14 +137,21 @@ class LearningRate:
             self.function = None
             self.array[...] = new
 
-    def now(self) -> float:
-        """Return the number, or what the callable returns; ValueError if that is refused."""
+    def now(self, calls: int) -> float:
+        """Return the number, or what the schedule or callable gives; ValueError if refused.
+
+        Args:
+            calls: how many calls have been counted so far, which is the step of a schedule.
+        """
         if self.function is None:
             return float(self.array)
-        return called_learning_rate(self._hyperparameter, self.function)
+        if isinstance(self.function, LearningRateSchedule):
+            return called(self._hyperparameter, self.function, calls)
+        return called(self._hyperparameter, self.function)
 
-    def config(self) -> Value:
-        """Return what the constructor took."""
+    @property
+    def value(self) -> Value:
+        """What the constructor takes."""
         return float(self.array) if self.function is None else self.function
 
 

@@ -35,11 +35,15 @@ class State:
         slots: descriptions of all slots of the optimizer.
         averages: whether every variable has a moving average.
         accumulators: whether every variable has a gradient accumulator.
+        names: the variables' names, None for one that has none.
 
     Attributes:
         variables: the arrays themselves, in the order of build.
+        names: their names, None for one that has none.
+        excluded: whether each is left out of what may differ between variables.
         slots: element and per-variable slots in declaration order, one array per variable.
         step_slots: float64 arrays of rank 0.
+        added_slots: slots that the user added: by name, an array for the position of a variable.
         averages: arrays like the variables, copies of them at first; empty if off.
         accumulators: arrays like the variables, zero at first; empty if off.
         groups: the tables, one per dtype.
@@ -57,10 +61,13 @@ class State:
         slots: Sequence[Slot],
         averages: bool,
         accumulators: bool,
+        names: Sequence[str | None],
     ) -> None:
         if not variables:
             raise ValueError("variables: expected at least one NumPy array, received none.")
         self.variables = [check_variable(i, variable) for i, variable in enumerate(variables)]
+        self.names = tuple(names)
+        self.excluded = (False,) * len(variables)
         named = [(f"variable {i}", variable) for i, variable in enumerate(self.variables)]
         _refuse_overlap(named)
         self.averages = [np.array(w, order="C", subok=False) for w in self.variables if averages]
@@ -78,6 +85,9 @@ class State:
         self._make_groups(mode)
         self._add_variable_slots(mode, slots)
         self.slots = {slot.name: self.slots[slot.name] for slot in slots if slot.name in self.slots}
+        self._optional = {slot.name for slot in slots if slot.optional}
+        self._slot_names = [s.name for s in slots if s.name in {**self.slots, **self.step_slots}]
+        self.added_slots: dict[str, dict[int, Array]] = {}
         self.memory = MemoryMap([*named, *self._named_state()])
         self._position_by_id = {id(w): i for i, w in enumerate(self.variables)}
         self._positions_by_key: dict[object, list[int]] = {}
@@ -147,15 +157,54 @@ class State:
         for (group, row), value in zip(self.places, values, strict=True):
             self.groups[group].tensor[row, column] = value
 
-    def live_arrays(self) -> list[Array]:
-        """Return all arrays that change with steps, apart from the variables.
+    def in_order_of_variables(self) -> list[Array]:
+        """Return all arrays that change with steps, apart from the variables, in Keras 3's order.
 
-        All averages, all accumulators, then the slots of each variable in turn, then step slots.
+        All averages, all accumulators, then the slots of each variable in turn, then slots that
+        only some modes have, one after the other, then step slots, then added ones.
         """
-        interleaved = [
-            arrays[i] for i in range(len(self.variables)) for arrays in self.slots.values()
+        required = [arrays for name, arrays in self.slots.items() if name not in self._optional]
+        optional = [arrays for name, arrays in self.slots.items() if name in self._optional]
+        interleaved = [arrays[i] for i in range(len(self.variables)) for arrays in required]
+        grouped = [array for arrays in optional for array in arrays]
+        own = [*self.averages, *self.accumulators, *interleaved, *grouped]
+        return [*own, *self.step_slots.values(), *self._added_arrays()]
+
+    def in_order_of_slots(self) -> list[Array]:
+        """Return the same arrays as ``in_order_of_variables``, in the order of older Keras.
+
+        Slot after slot as they are declared, then added ones, then averages and accumulators.
+        """
+        own = [
+            array
+            for name in self._slot_names
+            for array in self.slots.get(name) or [self.step_slots[name]]
         ]
-        return [*self.averages, *self.accumulators, *interleaved, *self.step_slots.values()]
+        return [*own, *self._added_arrays(), *self.averages, *self.accumulators]
+
+    def by_key(self) -> dict[str, Array]:
+        """Return the same arrays by a key that says what each is, for files."""
+        found = {f"average/{i}": array for i, array in enumerate(self.averages)}
+        found |= {f"accumulator/{i}": array for i, array in enumerate(self.accumulators)}
+        for name, arrays in self.slots.items():
+            found |= {f"slot/{name}/{i}": array for i, array in enumerate(arrays)}
+        found |= {f"slot/{name}": array for name, array in self.step_slots.items()}
+        for name, added in self.added_slots.items():
+            found |= {f"added_slot/{name}/{i}": array for i, array in added.items()}
+        return found
+
+    def slot_names(self) -> list[str]:
+        """Return the names of all slots, added ones last."""
+        return [*self._slot_names, *self.added_slots]
+
+    def slot_of(self, position: int, name: str) -> Array | None:
+        """Return a variable's slot, or None if it has none of that name."""
+        if name in self.slots:
+            return self.slots[name][position]
+        return self.added_slots.get(name, {}).get(position)
+
+    def _added_arrays(self) -> list[Array]:
+        return [array for added in self.added_slots.values() for array in added.values()]
 
     def positions_of(self, variables: Sequence[object]) -> list[int]:
         """Return the index at build of each of these variables.

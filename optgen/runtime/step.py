@@ -162,10 +162,10 @@ def prepare_program(
     rest: Mode,
     stage_scalars: Sequence[StageScalars],
     settings: Settings,
+    stages: frozenset[str],
 ) -> Program:
-    """Return the phases of a mode and of the common stages that settings switch on."""
-    stages = settings.stages
-    known = {*settings.constants, "t", "iterations", "overwrite_now", *mode.step_slots}
+    """Return the phases of a mode and of the common stages that are on."""
+    known = {*settings.values, "t", "iterations", "overwrite_now", *mode.step_slots}
     return Program(
         prepare(mode, stage_scalars, stages, {*known, "learning_rate"}),
         prepare(accumulate, stage_scalars, stages, known) if "accumulator" in stages else (),
@@ -173,20 +173,34 @@ def prepare_program(
     )
 
 
-def scalars_of_call(settings: Settings, iterations: int) -> Scalars:
+def scalars_of_call(settings: Settings, numbers: Scalars, iterations: int) -> Scalars:
     """Return the scalars that settings and the count of updates give, by name.
 
     Args:
-        settings: values of hyperparameters and common arguments.
+        settings: which common stages are on.
+        numbers: the values of hyperparameters and common arguments in this call.
         iterations: updates made before this call.
     """
-    scalars = dict(settings.constants)
+    scalars = dict(numbers)
     scalars["iterations"] = float(iterations)
     scalars["t"] = float(iterations + 1)
     if "overwrite" in settings.stages:
         due = (iterations + 1) % settings.values["ema_overwrite_frequency"] == 0
         scalars["overwrite_now"] = 1.0 if due else 0.0
     return scalars
+
+
+def are_finite(check: Sequence[PreparedPhase], state: State, participants: Participants) -> bool:
+    """Say whether all gradients of a call are free of NaN and infinities; changes no state.
+
+    Args:
+        check: the prepared phases of the common mode that looks for them.
+        state: the tables, with the gradients' addresses.
+        participants: who has a gradient.
+    """
+    scalars: Scalars = {}
+    run(check, state, participants.present, scalars, None, None)
+    return scalars["nonfinite"] == 0.0
 
 
 def run_call(

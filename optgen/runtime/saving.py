@@ -1,0 +1,241 @@
+"""Saving and restoring a whole optimizer: files, copies and pickles."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from optgen.runtime.arrays import Array
+from optgen.runtime.checkpoint import Checkpoint, Header, read, write
+from optgen.runtime.configuration import FUNCTION
+from optgen.runtime.gradients import GradientReader
+from optgen.runtime.state import State
+from optgen.runtime.state_access import StateAccess, converted_for
+
+_ITERATION = "iteration"
+_ADDED_SLOT = "added_slot/"
+_ADDED_WEIGHT = "added_weight/"
+
+
+class Saving(StateAccess):
+    """What it takes to go on later exactly as if there had been no break."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write arguments and state to a file, from which ``load`` resumes bit for bit.
+
+        The values of the variables are not part of it. The file appears whole or not at all.
+
+        Args:
+            path: the file, by convention with the ending ``.npz``; one that exists is replaced.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        write(path, self._checkpoint())
+
+    def load(
+        self, path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take over the arguments and the state that ``save`` wrote; nothing if that is refused.
+
+        Whatever arguments this optimizer was constructed with, afterwards it has those of the
+        file; arrays that were taken from ``variables`` before are not its state any more.
+
+        Args:
+            path: the file.
+            custom_objects: by name, the callables and classes of your own that were among the
+                arguments. A callable that this optimizer has for the same argument is kept
+                without.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ValueError: if it is not such a file, cut short or changed, or of another class of
+                optimizer; if the optimizer is not built with variables of the same number, names,
+                shapes and dtypes; if a name is not in ``custom_objects``. The message says which.
+        """
+        restore(self, path, custom_objects)
+
+    def _checkpoint(self) -> Checkpoint:
+        """Return everything that a file needs; the arrays are live."""
+        header: Header = {"class": type(self).__name__, "config": self.get_config()}
+        arrays = {_ITERATION: self._iteration}
+        if self._state is not None:
+            header["variables"] = _described(self._state)
+            header["excluded"] = list(self._state.excluded)
+            arrays |= self._state.by_key()
+        arrays |= {f"{_ADDED_WEIGHT}{name}": array for name, array in self._added_weights.items()}
+        return Checkpoint(header, arrays)
+
+    def _restore(self, checkpoint: Checkpoint, custom_objects: Mapping[str, Any]) -> None:
+        header, arrays = checkpoint
+        if header.get("class") != type(self).__name__:
+            raise ValueError(
+                f"class: expected a file of {type(self).__name__}, received one of "
+                f"{header.get('class')!r}."
+            )
+        _check_variables(header.get("variables"), self._state)
+        # A new optimizer takes everything first, so that a refusal leaves this one alone.
+        new = type(self).from_config(header["config"], self._callables(header, custom_objects))
+        if self._state is not None:
+            new._adopt(self._state.variables, self._state.names, header["excluded"])
+        new._take(arrays)
+        new._excluded_variables = self._excluded_variables
+        new._excluded_names = self._excluded_names
+        self.__dict__.update(vars(new))
+
+    def _adopt(
+        self,
+        variables: Sequence[Array],
+        names: Sequence[str | None],
+        excluded: Sequence[bool],
+    ) -> None:
+        """Build with variables that another optimizer had."""
+        state = self._empty_state(variables, names)
+        if len(excluded) != len(variables):
+            raise ValueError("excluded: expected one entry for each variable.")
+        state.excluded = tuple(map(bool, excluded))
+        self._fill_columns(state, self._settings.values)
+        self._state, self._reader = state, GradientReader(state)
+
+    def _callables(self, header: Header, custom_objects: Mapping[str, Any]) -> dict[str, Any]:
+        """Return custom objects, after callables that stand for the same arguments here."""
+        own = self._values()
+        kept = {
+            value["config"]: own[name]
+            for name, value in header["config"].items()
+            if isinstance(value, dict)
+            and value.get("class_name") == FUNCTION
+            and callable(own.get(name))
+        }
+        return {**kept, **custom_objects}
+
+    def _take(self, arrays: Mapping[str, Array]) -> None:
+        """Copy saved arrays into a new optimizer's state; ValueError if they do not fit it."""
+        targets = {_ITERATION: self._iteration}
+        targets |= {} if self._state is None else self._state.by_key()
+        added = {
+            key: a for key, a in arrays.items() if key.startswith((_ADDED_SLOT, _ADDED_WEIGHT))
+        }
+        if missing := targets.keys() - arrays.keys():
+            raise ValueError(f"state: expected {min(missing)!r}, which the file does not hold.")
+        if unknown := arrays.keys() - targets.keys() - added.keys():
+            raise ValueError(
+                f"state: expected no {min(unknown)!r}, which this optimizer does not have."
+            )
+        for key, target in targets.items():
+            value = arrays[key]
+            if value.dtype != target.dtype:
+                raise ValueError(
+                    f"{key}: expected {target.dtype.name}, received {value.dtype.name}."
+                )
+            target[...] = converted_for(key, target, value)
+        if self._iteration < 0:
+            raise ValueError(f"{_ITERATION}: expected a count, received {self._iteration}.")
+        for key, array in added.items():
+            if key.startswith(_ADDED_WEIGHT):
+                self._added_weights[key.removeprefix(_ADDED_WEIGHT)] = array
+            else:
+                name, _, position = key.removeprefix(_ADDED_SLOT).rpartition("/")
+                count = 0 if self._state is None else len(self._state.variables)
+                if self._state is None or int(position) >= count:
+                    raise ValueError(f"state: expected no {key!r} without its variable.")
+                self._state.added_slots.setdefault(name, {})[int(position)] = array
+
+    # Copies --------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but what can be made again, for ``copy`` and ``pickle``.
+
+        A copy has copies of the variables, too; copied or pickled together with a model, it goes
+        on with the variables of the model's copy.
+        """
+        remade = ("_reader", "_mode", "_program", "_scaled_program", "_finite_check")
+        found = {name: value for name, value in vars(self).items() if name not in remade}
+        if self._state is not None:
+            found["_state"] = {
+                "variables": self._state.variables,
+                "names": self._state.names,
+                "excluded": self._state.excluded,
+                "arrays": self._state.by_key(),
+            }
+        return found
+
+    def __setstate__(self, found: dict[str, Any]) -> None:
+        self.__dict__.update(found, _state=None, _reader=None)
+        self._mode = self.select_mode()
+        self._prepare_programs()
+        if found["_state"] is not None:
+            kept = dict(found["_state"])
+            arrays = kept.pop("arrays")
+            self._adopt(**kept)
+            self._take({_ITERATION: self._iteration, **arrays})
+
+    def __copy__(self) -> Self:
+        """Return a copy that shares nothing: two optimizers cannot step on the same state."""
+        return copy.deepcopy(self)
+
+
+class Restorable(Protocol):
+    """What can take over a checkpoint, all or nothing."""
+
+    def _restore(self, checkpoint: Checkpoint, custom_objects: Mapping[str, Any]) -> None: ...
+
+
+def restore(
+    optimizer: Restorable,
+    path: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None,
+) -> None:
+    """Let an optimizer take over a file; see ``Saving.load``."""
+    checkpoint = read(path)
+    try:
+        optimizer._restore(checkpoint, custom_objects or {})
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{os.fspath(path)}: expected a file that an optimizer's save(path) wrote; its header "
+            f"is malformed ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _described(state: State) -> list[dict[str, Any]]:
+    """Say what the variables of a state are, for a header."""
+    return [
+        {"name": name, "shape": list(w.shape), "dtype": w.dtype.name}
+        for name, w in zip(state.names, state.variables, strict=True)
+    ]
+
+
+def _check_variables(saved: list[dict[str, Any]] | None, state: State | None) -> None:
+    """Raise ValueError unless variables are those that a file was written for."""
+    if saved is None and state is None:
+        return
+    if saved is None:
+        raise ValueError(
+            "variables: the file is of an optimizer that was not built yet; load it before build."
+        )
+    if state is None:
+        raise ValueError(
+            f"variables: the file is of an optimizer of {len(saved)} variables, and this one is "
+            "not built; call build(variables) first."
+        )
+    own = _described(state)
+    if len(saved) != len(own):
+        raise ValueError(
+            f"variables: expected a file for {len(own)} variables, received one for {len(saved)}."
+        )
+    for index, (theirs, ours) in enumerate(zip(saved, own, strict=True)):
+        for what in ("name", "shape", "dtype"):
+            known = theirs[what] is not None and ours[what] is not None
+            if known and theirs[what] != ours[what]:
+                raise ValueError(
+                    f"variable {index}{_named(ours)}: expected a file with the {what} "
+                    f"{ours[what]!r}, received one with {theirs[what]!r}{_named(theirs)}."
+                )
+
+
+def _named(description: Mapping[str, Any]) -> str:
+    return "" if description["name"] is None else f" ({description['name']})"

@@ -1,0 +1,202 @@
+"""Variables and the state kept for them: building, excluding, finalising."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optgen.runtime.arguments import as_arrays, as_list, names_of
+from optgen.runtime.arrays import Array
+from optgen.runtime.configured import Configured
+from optgen.runtime.description import Value
+from optgen.runtime.gradients import GradientReader
+from optgen.runtime.state import State
+from optgen.runtime.step import PreparedPhase, Program, prepare_program
+from optgen.runtime.variable import Tensor, Variable, snapshot
+
+
+class Stateful(Configured):
+    """An optimizer's variables, its count of calls, and the tables that kernels read."""
+
+    def __init__(
+        self,
+        hyperparameters: Mapping[str, object],
+        common: Mapping[str, object],
+        name: object,
+        unknown: Mapping[str, object],
+    ) -> None:
+        super().__init__(hyperparameters, common, name, unknown)
+        self._iteration = np.array(0, np.int64)
+        self._state: State | None = None
+        self._reader: GradientReader | None = None
+        self._excluded_variables: tuple[Any, ...] = ()
+        self._excluded_names: tuple[str, ...] = ()
+        self._added_weights: dict[str, Array] = {}
+        self._warned = False
+        self._prepare_programs()
+
+    def _prepare_programs(self) -> None:
+        self._program = self._prepared(self._settings.stages)
+        # Made when a dynamic loss scale first needs them.
+        self._scaled_program: Program | None = None
+        self._finite_check: tuple[PreparedPhase, ...] | None = None
+
+    def _prepared(self, stages: frozenset[str]) -> Program:
+        return prepare_program(
+            self._mode, self.accumulate, self.rest, self.stage_scalars, self._settings, stages
+        )
+
+    def _calls(self) -> int:
+        return int(self._iteration)
+
+    @property
+    def iterations(self) -> Tensor:
+        """How many updates have been made, int64 of rank 0: calls, or calls // accumulation."""
+        steps: int | None = self._settings.values["gradient_accumulation_steps"]
+        return snapshot(self._iteration // (steps or 1))
+
+    # Building ------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether the optimizer has been given its variables."""
+        return self._state is not None
+
+    def build(self, variables: Iterable[Array | Variable]) -> None:
+        """Create the state for these variables; a second call with the same ones does nothing.
+
+        Args:
+            variables: writable NumPy arrays of float32 or float64, or Variables; they are kept
+                alive.
+
+        Raises:
+            ValueError: if one cannot be updated in place, two overlap, there is none, or the
+                optimizer was built with others before.
+        """
+        given = as_list("variables", variables)
+        if self._state is None:
+            self._state, self._reader = self._new_state(given)
+        elif self._state.positions_of(as_arrays(given)) != [*range(len(self._state.variables))]:
+            raise ValueError(
+                "variables: expected those that the optimizer was built with, in the same order. "
+                "Construct another optimizer for other variables."
+            )
+
+    def _new_state(self, variables: Sequence[Any]) -> tuple[State, GradientReader]:
+        state = self._empty_state(as_arrays(variables), names_of(variables))
+        state.excluded = _matches(state, self._excluded_variables, self._excluded_names)
+        self._fill_columns(state, self._settings.values)
+        return state, GradientReader(state)
+
+    def _empty_state(self, arrays: Sequence[object], names: Sequence[str | None]) -> State:
+        use_ema = self._settings.values["use_ema"]
+        accumulates = self._settings.values["gradient_accumulation_steps"] is not None
+        return State(arrays, self._mode, self.slots, use_ema, accumulates, names)
+
+    def _fill_columns(self, state: State, values: Mapping[str, Value]) -> None:
+        """Write the numbers that may differ between variables into the tables.
+
+        A callable's number is written at each call.
+        """
+        for name, description in self._arguments.items():
+            if description.per_variable and name in self._mode.columns:
+                value = 0.0 if values[name] is None or callable(values[name]) else values[name]
+                column = self._mode.columns.index(name)
+                state.fill_column(column, [0.0 if out else float(value) for out in state.excluded])
+
+    def _assign(self, name: str, value: object) -> None:
+        super()._assign(name, value)
+        if self._state is not None:
+            self._fill_columns(self._state, self._settings.values)
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Array | Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Leave variables out of weight decay; a second call replaces the first.
+
+        Args:
+            var_list: the variables themselves.
+            var_names: regular expressions, searched for in the names of Variables; plain arrays
+                have no name.
+
+        Raises:
+            ValueError: if a variable is not one of those that the optimizer is built with (before
+                ``build``, that will say so), a pattern is malformed, or there are patterns and no
+                variable has a name.
+        """
+        variables = tuple(as_list("var_list", () if var_list is None else var_list))
+        names = _checked_patterns(var_names)
+        if self._state is not None:
+            self._state.excluded = _matches(self._state, variables, names)
+            self._fill_columns(self._state, self._settings.values)
+        self._excluded_variables, self._excluded_names = variables, names
+
+    def finalize_variable_values(self, var_list: Iterable[Array | Variable] | None = None) -> None:
+        """Give the variables the values of their averages; without ``use_ema`` change nothing.
+
+        Args:
+            var_list: all variables that the optimizer was built with; None for these.
+
+        Raises:
+            ValueError: if it is not built, or one is missing, unknown or comes twice.
+        """
+        if not self._settings.values["use_ema"]:
+            return
+        state = self._state
+        if state is None:
+            raise ValueError("the optimizer is not built; it has no averages yet.")
+        given = state.variables if var_list is None else as_list("variables", var_list)
+        arrays = as_arrays(given)
+        if len(arrays) != len(state.variables):
+            raise ValueError(
+                f"variables: expected all {len(state.variables)} variables that the optimizer "
+                f"was built with, received {len(arrays)}."
+            )
+        positions = state.positions_of(arrays)
+        for position in positions:
+            if not state.variables[position].flags.writeable:
+                raise ValueError(f"variable {position} has become read-only; make it writable.")
+        for position in positions:
+            np.copyto(state.variables[position], state.averages[position])
+
+    def _built_state(self) -> State:
+        """Return the state; ValueError if the optimizer is not built."""
+        if self._state is None:
+            raise ValueError(
+                f"{self.name}: expected a built optimizer; call build(variables) first."
+            )
+        return self._state
+
+
+def _checked_patterns(patterns: Iterable[str] | None) -> tuple[str, ...]:
+    """Return regular expressions; ValueError if one is none."""
+    found = (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
+    for pattern in found:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"var_names: expected regular expressions, received {pattern!r}: {error}."
+            ) from None
+    return found
+
+
+def _matches(
+    state: State, variables: Sequence[object], patterns: Sequence[str]
+) -> tuple[bool, ...]:
+    """Say for each variable of a state whether it is among some or has one of some names."""
+    positions = set(state.positions_of(as_arrays(variables)))
+    if patterns and not any(state.names):
+        raise ValueError(
+            "var_names: expected variables with names, received arrays, which have none. Build "
+            "with optgen.Variable, or give var_list."
+        )
+    return tuple(
+        position in positions or (name is not None and any(re.search(p, name) for p in patterns))
+        for position, name in enumerate(state.names)
+    )
