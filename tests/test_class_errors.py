@@ -332,6 +332,9 @@ def test_a_call_with_a_bad_pair_changes_nothing(spec: str, calls: int) -> None:
         with pytest.raises(TypeError, match=f"pairs .*received {type(item).__name__} as item 4"):
             optimizer.apply_gradients([*pairs[:-1], item])
         assert every_byte(optimizer, variables) == before
+    for given in (5, None):
+        with pytest.raises(TypeError, match="grads_and_vars: expected pairs .*received (int|None)"):
+            optimizer.apply_gradients(given)
     with pytest.raises(ValueError, match="at least one gradient, received none"):
         optimizer.apply_gradients([])
     with pytest.raises(ValueError, match="received only None"):

@@ -217,7 +217,7 @@ def test_a_schedule_does_not_move_in_skipped_calls() -> None:
         ((SGD(), lambda: 2.0), "initial_scale: expected a number"),
         ((SGD(), 2.0, 0), "dynamic_growth_steps: expected an integer >= 1, received 0"),
         ((SGD(), 2.0, 2.5), "dynamic_growth_steps"),
-        ((SGD(), 2.0, 2, ""), "name: expected a non-empty string"),
+        ((SGD(), 2.0, 2, ""), "name: expected a non-empty printable string"),
     ],
 )
 def test_arguments_that_are_refused(arguments: Any, message: str) -> None:

@@ -353,7 +353,7 @@ def name_leads_messages() -> None:
 
 def name_malformed() -> None:
     for name in ("", None, 3):
-        with pytest.raises(ValueError, match="^name: expected a non-empty string, "):
+        with pytest.raises(ValueError, match="^name: expected a non-empty printable string, "):
             SGD(name=name)  # type: ignore[arg-type]
 
 

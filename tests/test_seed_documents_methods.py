@@ -266,11 +266,12 @@ def arguments_of_addons(cls: Class) -> None:
     assert signature_of(cls, "apply_gradients")["experimental_aggregate_gradients"] is True
 
 
-@pytest.mark.xfail(reason="minimize has no argument tape", raises=TypeError)
-def test_minimize_takes_a_tape() -> None:
+def test_minimize_takes_no_tape_but_none() -> None:
     """The page of NovoGrad has it, for a loss that is given as a tensor."""
     w = Variable(1.0)
     assert is_count(NovoGrad().minimize(half_square(w), [w], tape=None), 1)
+    with pytest.raises(ValueError, match="tape: expected None, received object"):
+        NovoGrad().minimize(half_square(w), [w], tape=object())
 
 
 # --- The tables -------------------------------------------------------------------------------

@@ -300,3 +300,29 @@ def test_exclusions_that_cannot_be_meant_are_refused() -> None:
     with pytest.raises(ValueError, match=r"var_names: .*names, received arrays.*optgen\.Variable"):
         arrays.exclude_from_weight_decay(var_names=["bias"])
     assert decayed(optimizer, variables) == [True, True, True]
+
+
+# --- In the form of TensorFlow ------------------------------------------------------------------
+
+
+def test_state_has_values_by_numpy() -> None:
+    optimizer, (a, _) = built(SGD, momentum=0.5, use_ema=True, gradient_accumulation_steps=2)
+    optimizer.add_slot(a, "own")
+    optimizer.add_weight("more")
+    for array in [*optimizer.weights, *optimizer.variables]:
+        values = array.numpy()
+        assert not np.shares_memory(values, array)
+        assert type(values) is (np.ndarray if array.ndim else array.dtype.type)
+    assert all(type(array) is np.ndarray for array in optimizer.get_weights())
+    assert optimizer.weights[0].numpy() == 1
+
+
+def test_iterations_can_be_assigned() -> None:
+    optimizer, _ = built(Adam, gradient_accumulation_steps=2)
+    optimizer.iterations = 2**40
+    assert optimizer.iterations.numpy() == 2**40
+    assert optimizer.variables[0] == 2**41
+    for value in (-1, 1.5, None, True):
+        with pytest.raises(ValueError, match="iterations: expected an integer >= 0, received"):
+            optimizer.iterations = value
+    assert optimizer.iterations == 2**40

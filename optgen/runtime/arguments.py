@@ -107,8 +107,8 @@ def check_clip_arguments(values: Mapping[str, Value], own: Container[str]) -> No
 
 def checked_name(name: object) -> str:
     """Return the optimizer's name; raise ValueError unless it is a non-empty string."""
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"name: expected a non-empty string, received {name!r}.")
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ValueError(f"name: expected a non-empty printable string, received {name!r}.")
     return name
 
 
@@ -231,7 +231,7 @@ def called(hyperparameter: Hyperparameter, function: Callable[..., object], *ste
     Raises:
         ValueError: if it gives anything but a number that the hyperparameter may be.
     """
-    value = function(*step)
+    (value,) = as_arrays([function(*step)])
     if callable(value) or value is None:
         raise _refused(hyperparameter, value)
     number: float = checked(hyperparameter, value)
@@ -296,8 +296,13 @@ def check_count(gradients: Sequence[object], variables: Sequence[object]) -> Non
         )
 
 
-def unzipped(grads_and_vars: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+def unzipped(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
     """Return the gradients and the variables of pairs; TypeError if an item is not a pair."""
+    if not isinstance(grads_and_vars, Iterable):
+        raise TypeError(
+            f"grads_and_vars: expected pairs of gradient and variable, received "
+            f"{type(grads_and_vars).__name__}. Use zip(gradients, variables)."
+        )
     gradients, variables = [], []
     for index, pair in enumerate(grads_and_vars):
         if not isinstance(pair, tuple | list) or len(pair) != 2:

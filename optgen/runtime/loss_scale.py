@@ -74,9 +74,9 @@ class LossScaleOptimizer(Minimizer):
         self.name = checked_name(name)
         self._initial_scale = _number(_INITIAL_SCALE, initial_scale)
         self._growth_steps = checked(_GROWTH_STEPS, dynamic_growth_steps)
-        self._scale = np.array(self._initial_scale)
-        self._step_counter = np.array(0, np.int64)
-        self._skipped = np.array(0, np.int64)
+        self._scale = np.array(self._initial_scale).view(Tensor)
+        self._step_counter = np.array(0, np.int64).view(Tensor)
+        self._skipped = np.array(0, np.int64).view(Tensor)
         self._last_skipped = False
 
     # Stepping ------------------------------------------------------------------------------
@@ -139,13 +139,14 @@ class LossScaleOptimizer(Minimizer):
         var_list: Variables,
         grad_loss: Any = None,
         name: str | None = None,
+        tape: None = None,
     ) -> Tensor:
         """Update Variables by one step that makes a loss smaller; see ``Optimizer.minimize``.
 
         Gradients that overflow are no reason for a warning: the call is skipped.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return super().minimize(loss, var_list, grad_loss, name)
+            return super().minimize(loss, var_list, grad_loss, name, tape)
 
     def scale_loss(self, loss: Any) -> Any:
         """Return a loss times the scale of the next call."""
@@ -220,7 +221,7 @@ class LossScaleOptimizer(Minimizer):
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``."""
-        return [array.copy() for array in self.weights]
+        return [np.array(array, subok=False) for array in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""

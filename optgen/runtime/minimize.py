@@ -42,6 +42,7 @@ class Minimizer:
         var_list: Variables,
         grad_loss: Any = None,
         name: str | None = None,
+        tape: None = None,
     ) -> Tensor:
         """Update Variables by one step that makes a loss smaller.
 
@@ -53,6 +54,7 @@ class Minimizer:
             grad_loss: factors by which the elements of the loss are weighted; they broadcast to
                 its shape.
             name: a name for the call, which changes nothing.
+            tape: None; the loss is recorded here, and nothing else can be.
 
         Returns:
             What ``apply_gradients`` returns. It warns of Variables that the loss does not depend
@@ -66,6 +68,11 @@ class Minimizer:
             ImportError: if autograd is missing.
         """
         check_operation_name(name)
+        if tape is not None:
+            raise ValueError(
+                f"tape: expected None, received {type(tape).__name__}. Give the loss as a callable "
+                "that computes it from Variables."
+            )
         scale = float(self.scale_loss(1.0))
         weight = scale if grad_loss is None else scale * _checked_weight(grad_loss)
         variables, found = gradients(
@@ -73,7 +80,7 @@ class Minimizer:
         )
         return self.apply_gradients(zip(found, variables, strict=True), name=name)
 
-    def get_gradients(self, loss: Loss, params: Variables) -> list[Array]:
+    def get_gradients(self, loss: Loss, params: Variables) -> list[Tensor]:
         """Return the gradients of a loss, without updating anything.
 
         Args:
@@ -81,12 +88,12 @@ class Minimizer:
             params: see ``var_list`` of ``minimize``.
 
         Returns:
-            New arrays of the shapes and dtypes of the Variables, in their order.
+            New Tensors of the shapes and dtypes of the Variables, in their order.
 
         Raises:
             ValueError: as ``minimize`` does, and if the loss does not depend on one of them.
         """
-        return _all_gradients(loss, params, None)[1]
+        return [gradient.view(Tensor) for gradient in _all_gradients(loss, params, None)[1]]
 
     def get_updates(self: Updates, loss: Loss, params: Variables) -> list[Tensor]:
         """Update Variables by one step, and return what was done as a list.

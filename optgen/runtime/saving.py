@@ -13,6 +13,7 @@ from optgen.runtime.configuration import FUNCTION
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.state import State
 from optgen.runtime.state_access import StateAccess, converted_for
+from optgen.runtime.values import Tensor
 
 _ITERATION = "iteration"
 _ADDED_SLOT = "added_slot/"
@@ -60,7 +61,7 @@ class Saving(StateAccess):
     def _checkpoint(self) -> Checkpoint:
         """Return everything that a file needs; the arrays are live."""
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
-        arrays = {_ITERATION: self._iteration}
+        arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
             header["variables"] = _described(self._state)
             header["excluded"] = list(self._state.excluded)
@@ -113,7 +114,7 @@ class Saving(StateAccess):
 
     def _take(self, arrays: Mapping[str, Array]) -> None:
         """Copy saved arrays into a new optimizer's state; ValueError if they do not fit it."""
-        targets = {_ITERATION: self._iteration}
+        targets: dict[str, Array] = {_ITERATION: self._iteration}
         targets |= {} if self._state is None else self._state.by_key()
         added = {
             key: a for key, a in arrays.items() if key.startswith((_ADDED_SLOT, _ADDED_WEIGHT))
@@ -135,13 +136,13 @@ class Saving(StateAccess):
             raise ValueError(f"{_ITERATION}: expected a count, received {self._iteration}.")
         for key, array in added.items():
             if key.startswith(_ADDED_WEIGHT):
-                self._added_weights[key.removeprefix(_ADDED_WEIGHT)] = array
+                self._added_weights[key.removeprefix(_ADDED_WEIGHT)] = array.view(Tensor)
             else:
                 name, _, position = key.removeprefix(_ADDED_SLOT).rpartition("/")
                 count = 0 if self._state is None else len(self._state.variables)
                 if self._state is None or int(position) >= count:
                     raise ValueError(f"state: expected no {key!r} without its variable.")
-                self._state.added_slots.setdefault(name, {})[int(position)] = array
+                self._state.added_slots.setdefault(name, {})[int(position)] = array.view(Tensor)
 
     # Copies --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from optgen.runtime.arguments import (
 from optgen.runtime.arrays import Array
 from optgen.runtime.description import Hyperparameter, Value
 from optgen.runtime.schedules import LearningRateSchedule
+from optgen.runtime.values import Tensor
 
 # Changing one of these would change what the state so far means.
 _FIXED = ("use_ema", "gradient_accumulation_steps")
@@ -124,7 +125,7 @@ class LearningRate:
 
     def __init__(self, hyperparameter: Hyperparameter, value: Value) -> None:
         self._hyperparameter = hyperparameter
-        self.array: Array = np.array(0.0)
+        self.array: Array = np.array(0.0).view(Tensor)
         self.function: Callable[..., object] | None = None
         self.assign(value)
 

@@ -11,6 +11,7 @@ from optgen.runtime.arrays import Array, check_variable, memory_key
 from optgen.runtime.description import Mode, Slot
 from optgen.runtime.overlap import MemoryMap, first_overlap
 from optgen.runtime.plan import Group, Selection, make_group
+from optgen.runtime.values import Tensor
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,15 @@ class State:
         self.excluded = (False,) * len(variables)
         named = [(f"variable {i}", variable) for i, variable in enumerate(self.variables)]
         _refuse_overlap(named)
-        self.averages = [np.array(w, order="C", subok=False) for w in self.variables if averages]
-        self.accumulators = [np.zeros(w.shape, w.dtype) for w in self.variables if accumulators]
+        self.averages: list[Array] = [_copied(w) for w in self.variables if averages]
+        self.accumulators: list[Array] = [_filled(w, 0.0) for w in self.variables if accumulators]
         self.slots: dict[str, list[Array]] = {
             slot.name: [_element_slot(slot, w) for w in self.variables]
             for slot in slots
             if slot.name in mode.element_slots
         }
         self.step_slots = {
-            slot.name: np.array(slot.initial, np.float64)
+            slot.name: np.array(slot.initial, np.float64).view(Tensor)
             for slot in slots
             if slot.name in mode.step_slots
         }
@@ -129,7 +130,8 @@ class State:
             if slot.name in mode.variable_slots:
                 column = mode.columns.index(slot.name)
                 self.slots[slot.name] = [
-                    self.groups[group].tensor[row, column, ...] for group, row in self.places
+                    self.groups[group].tensor[row, column, ...].view(Tensor)
+                    for group, row in self.places
                 ]
                 for view in self.slots[slot.name]:
                     view[...] = slot.initial
@@ -184,7 +186,7 @@ class State:
 
     def by_key(self) -> dict[str, Array]:
         """Return the same arrays by a key that says what each is, for files."""
-        found = {f"average/{i}": array for i, array in enumerate(self.averages)}
+        found: dict[str, Array] = {f"average/{i}": array for i, array in enumerate(self.averages)}
         found |= {f"accumulator/{i}": array for i, array in enumerate(self.accumulators)}
         for name, arrays in self.slots.items():
             found |= {f"slot/{name}/{i}": array for i, array in enumerate(arrays)}
@@ -272,9 +274,15 @@ class State:
 
 
 def _element_slot(slot: Slot, variable: Array) -> Array:
-    if slot.initial == "w":
-        return np.array(variable, order="C", subok=False)
-    return np.full(variable.shape, slot.initial, variable.dtype)
+    return _copied(variable) if slot.initial == "w" else _filled(variable, slot.initial)
+
+
+def _copied(variable: Array) -> Tensor:
+    return np.array(variable, order="C", subok=False).view(Tensor)
+
+
+def _filled(variable: Array, value: float) -> Tensor:
+    return np.full(variable.shape, value, variable.dtype).view(Tensor)
 
 
 def _refuse_overlap(variables: Sequence[tuple[str, Array]]) -> None:

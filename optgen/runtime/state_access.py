@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from optgen.runtime.arguments import as_arrays
 from optgen.runtime.arrays import Array
 from optgen.runtime.stateful import Stateful
+from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
 
 Initializer = str | Callable[..., ArrayLike] | ArrayLike
@@ -59,7 +60,7 @@ class StateAccess(Stateful):
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``; ``set_weights`` resumes from them bit for bit."""
-        return [array.copy() for array in self.weights]
+        return [np.array(array, subok=False) for array in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; changes nothing if one is refused.
@@ -75,7 +76,7 @@ class StateAccess(Stateful):
     def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
         """Put copies of ``variables`` into a store under the keys ``"0"``, ``"1"``, ..."""
         for index, array in enumerate(self.variables):
-            store[str(index)] = array.copy()
+            store[str(index)] = np.array(array, subok=False)
 
     def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
         """Give ``variables`` the values of a store; changes nothing if one is refused.
@@ -263,7 +264,7 @@ def initial_array(
                 f"initializer: expected 'zeros', 'ones', a callable or an array, received "
                 f"{initializer!r}."
             )
-        return np.full(shape or (), _CONSTANTS[initializer], dtype)
+        return np.full(shape or (), _CONSTANTS[initializer], dtype).view(Tensor)
     values = initializer(shape, dtype=dtype) if callable(initializer) else initializer
     (values,) = as_arrays([values])
     try:
@@ -272,7 +273,7 @@ def initial_array(
         raise ValueError(f"initializer: expected numbers; {error}.") from None
     if shape is not None and array.shape != shape:
         raise ValueError(f"initializer: expected the shape {shape}, received {array.shape}.")
-    return array
+    return array.view(Tensor)
 
 
 def _is_array(initializer: Initializer) -> bool:

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from optgen.runtime.arguments import as_arrays, as_list, names_of
+from optgen.runtime.arguments import as_arrays, as_list, checked, names_of
 from optgen.runtime.arrays import Array
 from optgen.runtime.configured import Configured
-from optgen.runtime.description import Value
+from optgen.runtime.description import Hyperparameter, Value
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.state import State
 from optgen.runtime.step import PreparedPhase, Program, prepare_program
 from optgen.runtime.variable import Tensor, Variable, snapshot
+
+_ITERATIONS = Hyperparameter("iterations", "int", 0, minimum=0)
 
 
 class Stateful(Configured):
@@ -29,7 +31,7 @@ class Stateful(Configured):
         unknown: Mapping[str, object],
     ) -> None:
         super().__init__(hyperparameters, common, name, unknown)
-        self._iteration = np.array(0, np.int64)
+        self._iteration = np.array(0, np.int64).view(Tensor)
         self._state: State | None = None
         self._reader: GradientReader | None = None
         self._excluded_variables: tuple[Any, ...] = ()
@@ -54,9 +56,20 @@ class Stateful(Configured):
 
     @property
     def iterations(self) -> Tensor:
-        """How many updates have been made, int64 of rank 0: calls, or calls // accumulation."""
+        """How many updates have been made, int64 of rank 0: calls, or calls // accumulation.
+
+        Assigning a count sets the number of calls that makes it.
+
+        Raises:
+            ValueError: if what is assigned is no integer, or negative.
+        """
         steps: int | None = self._settings.values["gradient_accumulation_steps"]
         return snapshot(self._iteration // (steps or 1))
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        steps: int | None = self._settings.values["gradient_accumulation_steps"]
+        self._iteration[...] = checked(_ITERATIONS, value) * (steps or 1)
 
     # Building ------------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ class _Trace:
         """Return the traced value of a Variable, or a Tensor if it is not differentiated."""
         if variable not in self._values:
             # A copy, because the graph keeps it and the array may be written before it is used.
-            value = variable.numpy()
+            value = np.array(variable.array, subok=False)
             if self.follows(variable):
                 node = self._library.node.new_root()
                 node.shape = value.shape

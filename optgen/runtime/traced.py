@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from optgen.runtime.arrays import Array
+from optgen.runtime.values import plain_copy
 from optgen.runtime.variable import substituted
 
 
@@ -113,9 +113,9 @@ class TracedMethods:
     _functions: ClassVar[Functions]
     _value: Any
 
-    def numpy(self) -> Array:
-        """Return a copy of the value, without its derivative."""
-        return np.array(self._functions.plain(self), copy=True, subok=False)
+    def numpy(self) -> Any:
+        """Return a copy of the value, without its derivative; at rank 0 a NumPy scalar."""
+        return plain_copy(self._functions.plain(self))
 
     def item(self) -> Any:
         """Return the only element as a Python number, without its derivative."""

@@ -11,14 +11,14 @@ from optgen.runtime.arrays import SUPPORTED, Array, overlaps_itself
 
 
 class Tensor(np.ndarray[Any, np.dtype[Any]]):
-    """A snapshot of values: an array that stays a Tensor in arithmetic, results of rank 0 too.
+    """An array with ``numpy()`` that stays a Tensor in arithmetic, results of rank 0 too.
 
-    ``tensor[()]`` gives the NumPy scalar of a Tensor of rank 0.
+    Snapshots of values are Tensors, and so are the arrays of an optimizer's state.
     """
 
-    def numpy(self) -> Array:
-        """Return the values as a new NumPy array."""
-        return np.array(self, copy=True, subok=False)
+    def numpy(self) -> Any:
+        """Return the values as a new NumPy array; at rank 0 as a NumPy scalar."""
+        return plain_copy(self)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return np.asarray(array).view(Tensor)
@@ -37,6 +37,11 @@ class Tensor(np.ndarray[Any, np.dtype[Any]]):
     def trace(self, *args: Any, **kwargs: Any) -> Any:
         """Return the sum along a diagonal, as ``numpy.trace`` does."""
         return _as_tensor(super().trace(*args, **kwargs))
+
+
+def plain_copy(array: Array) -> Any:
+    """Return the values of an array as a new NumPy array; at rank 0 as a NumPy scalar."""
+    return np.array(array, copy=True, subok=False) if array.ndim else array[()]
 
 
 def _as_tensor(result: Any) -> Any:

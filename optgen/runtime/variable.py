@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol, Self, final
 import numpy as np
 
 from optgen.runtime.arrays import Array
-from optgen.runtime.values import Tensor, checked_dtype, copied, shared
+from optgen.runtime.values import Tensor, checked_dtype, copied, plain_copy, shared
 
 # What writes into its first argument, which would be a copy of the Variable's value.
 _WRITING_FUNCTIONS = frozenset({"copyto", "fill_diagonal", "place", "put", "put_along_axis"})
@@ -205,9 +205,12 @@ class Variable:
         tensor: Tensor = current(self)
         return tensor
 
-    def numpy(self) -> Array:
-        """Return a copy of the values; in a loss too, where it is a constant."""
-        return np.array(self._array, copy=True, subok=False)
+    def numpy(self) -> Any:
+        """Return a copy of the values; in a loss too, where it is a constant.
+
+        At rank 0 it is a NumPy scalar.
+        """
+        return plain_copy(self._array)
 
     def item(self) -> float:
         """Return the only element as a Python float; ValueError if there are more."""
