@@ -29,6 +29,23 @@ from tests.oracle import generated, spec_names
 SPECS = pytest.mark.parametrize("spec", spec_names())
 
 
+def warm() -> float:
+    return 0.9
+
+
+class Steps(LearningRateSchedule):
+    """A schedule of a user's own."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def __call__(self, step: int) -> float:
+        return self.rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self.rate}
+
+
 def rates_of(optimizer: Any, calls: int, call: Any = None) -> list[float]:
     """By how much each of some calls moves one variable along a gradient of one."""
     w, seen = np.zeros(1), []
@@ -117,6 +134,25 @@ def test_decay_divides_by_one_plus_decay_times_the_calls() -> None:
     assert rates_of(optimizer, 3) == [1.0, 1.0, 1.0]
     with pytest.raises(ValueError, match=r"decay: expected a finite number >= 0.*received -1"):
         SGD(decay=-1)
+
+
+@pytest.mark.parametrize("calls", [2**8, 2**11, 2**24, 2**31, 2**53])
+def test_the_count_of_calls_goes_on_for_ever(calls: int) -> None:
+    """[B8] Past what small floats and integers hold."""
+    seen: list[int] = []
+
+    class Recorded(Steps):
+        def __call__(self, step: int) -> float:
+            seen.append(step)
+            return 0.5
+
+    optimizer, w = Adam(Recorded(0.5), beta_2=0.99), np.zeros(1)
+    optimizer.build([w])
+    optimizer.iterations = calls
+    for _ in range(3):
+        count = optimizer.apply_gradients([(np.ones(1), w)])
+    assert seen == [calls, calls + 1, calls + 2]
+    assert count.numpy() == optimizer.iterations.numpy() == calls + 3
 
 
 # --- Callables --------------------------------------------------------------------------------
@@ -242,23 +278,6 @@ def test_the_loss_is_scaled_as_gradients_are_divided() -> None:
 
 
 # --- Configurations ---------------------------------------------------------------------------
-
-
-def warm() -> float:
-    return 0.9
-
-
-class Steps(LearningRateSchedule):
-    """A schedule of a user's own."""
-
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-
-    def __call__(self, step: int) -> float:
-        return self.rate
-
-    def get_config(self) -> dict[str, Any]:
-        return {"rate": self.rate}
 
 
 @SPECS

@@ -392,6 +392,16 @@ def test_files_that_agree_with_themselves_may_still_not_fit(tmp_path: Path) -> N
         assert (everything(optimizer, variables), optimizer.get_config()) == before, message
 
 
+def test_an_argument_that_is_younger_than_a_file_has_its_default(tmp_path: Path) -> None:
+    """[B11]"""
+    optimizer, variables = everything_on("adam", beta_2=0.5), make_variables()
+    step(optimizer, variables, range(1))
+    optimizer.save(tmp_path / "state.npz")
+    rewritten(tmp_path / "state.npz", lambda header, arrays: header["config"].pop("beta_2"))
+    optimizer.load(tmp_path / "state.npz")
+    assert optimizer.beta_2 == Adam().beta_2
+
+
 def test_a_write_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
