@@ -139,6 +139,9 @@ class Adam(Optimizer):
         v_hat = maximum(v_hat, v)
         w = w - m * alpha / (sqrt(v_hat) + epsilon)
 
+    An argument that is a float may also be a callable without arguments, which is asked once
+    in every call; the learning rate may be a schedule as well.
+
     Args:
         learning_rate: How far a step goes, about, in every element. Defaults to 0.001.
         beta_1: Fraction of the average gradient that a step keeps. Defaults to 0.9.
@@ -163,7 +166,21 @@ class Adam(Optimizer):
             Defaults to None.
         gradient_accumulation_steps: Number of calls whose mean gradient makes one update;
             None for every call. Defaults to None.
-        name: Name of the optimizer.
+        name: Name of the optimizer. Defaults to "Adam".
+        **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
+            the learning rate by `1 + decay * iterations`.
+
+    Raises:
+        ValueError: If an argument is unknown, or has a value that it does not take.
+
+    Example:
+        >>> import numpy as np
+        >>> w = np.array([1.0, -2.0])
+        >>> optimizer = Adam(learning_rate=0.1)
+        >>> for _ in range(3):
+        ...     optimizer.apply([2 * w], [w])  # the gradient of sum(w * w)
+        >>> print(w)
+        [ 0.70158664 -1.70062357]
 
     References:
         Kingma and Ba 2014, Adam: A method for stochastic optimization

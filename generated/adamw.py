@@ -124,6 +124,9 @@ class AdamW(Optimizer):
         v_hat = maximum(v_hat, v)
         w = w - m * alpha / (sqrt(v_hat) + epsilon)
 
+    An argument that is a float may also be a callable without arguments, which is asked once
+    in every call; the learning rate may be a schedule as well.
+
     Args:
         learning_rate: How far a step goes, about, in every element. Defaults to 0.001.
         weight_decay: Fraction of a variable, per unit of learning rate, removed before each
@@ -148,7 +151,21 @@ class AdamW(Optimizer):
             Defaults to None.
         gradient_accumulation_steps: Number of calls whose mean gradient makes one update;
             None for every call. Defaults to None.
-        name: Name of the optimizer.
+        name: Name of the optimizer. Defaults to "AdamW".
+        **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
+            the learning rate by `1 + decay * iterations`.
+
+    Raises:
+        ValueError: If an argument is unknown, or has a value that it does not take.
+
+    Example:
+        >>> import numpy as np
+        >>> w = np.array([1.0, -2.0])
+        >>> optimizer = AdamW(learning_rate=0.1)
+        >>> for _ in range(4):
+        ...     optimizer.apply([2 * w], [w])  # the gradient of sum(w * w)
+        >>> print(w)
+        [ 0.60260194 -1.59856152]
 
     References:
         Loshchilov and Hutter 2019, Decoupled weight decay regularization

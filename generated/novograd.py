@@ -416,6 +416,9 @@ class NovoGrad(Optimizer):
         m = beta_1 * m + d
         w = w - learning_rate * m
 
+    An argument that is a float may also be a callable without arguments, which is asked once
+    in every call; the learning rate may be a schedule as well.
+
     Args:
         learning_rate: How far a step goes along the momentum. Defaults to 0.001.
         beta_1: Fraction of the momentum that a step keeps. Defaults to 0.9.
@@ -442,7 +445,21 @@ class NovoGrad(Optimizer):
             Defaults to None.
         gradient_accumulation_steps: Number of calls whose mean gradient makes one update;
             None for every call. Defaults to None.
-        name: Name of the optimizer.
+        name: Name of the optimizer. Defaults to "NovoGrad".
+        **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
+            the learning rate by `1 + decay * iterations`.
+
+    Raises:
+        ValueError: If an argument is unknown, or has a value that it does not take.
+
+    Example:
+        >>> import numpy as np
+        >>> w = np.array([1.0, -2.0])
+        >>> optimizer = NovoGrad(learning_rate=0.1)
+        >>> for _ in range(3):
+        ...     optimizer.apply([2 * w], [w])  # the gradient of sum(w * w)
+        >>> print(w)
+        [ 0.7586139 -1.5172278]
 
     References:
         Ginsburg et al. 2019, Stochastic gradient methods with layer-wise adaptive moments for

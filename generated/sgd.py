@@ -157,6 +157,9 @@ class SGD(Optimizer):
         velocity = momentum * velocity - learning_rate * g
         w = w + momentum * velocity - learning_rate * g
 
+    An argument that is a float may also be a callable without arguments, which is asked once
+    in every call; the learning rate may be a schedule as well.
+
     Args:
         learning_rate: How far a step goes along the gradient. Defaults to 0.01.
         momentum: Fraction of the velocity that a step keeps; 0 keeps no velocity at all.
@@ -179,7 +182,21 @@ class SGD(Optimizer):
             Defaults to None.
         gradient_accumulation_steps: Number of calls whose mean gradient makes one update;
             None for every call. Defaults to None.
-        name: Name of the optimizer.
+        name: Name of the optimizer. Defaults to "SGD".
+        **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
+            the learning rate by `1 + decay * iterations`.
+
+    Raises:
+        ValueError: If an argument is unknown, or has a value that it does not take.
+
+    Example:
+        >>> import numpy as np
+        >>> w = np.array([1.0, -2.0])
+        >>> optimizer = SGD(learning_rate=0.1)
+        >>> for _ in range(3):
+        ...     optimizer.apply([2 * w], [w])  # the gradient of sum(w * w)
+        >>> print(w)
+        [ 0.512 -1.024]
 
     References:
         Polyak 1964, Some methods of speeding up the convergence of iteration methods

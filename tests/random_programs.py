@@ -126,6 +126,7 @@ class Generator:
             stages,
             common,
             (ModeChoice((), "default"),),
+            "default",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ import numpy.typing as npt
 from optgen.frontend.report import Report
 from optgen.frontend.schema import ExampleSpec, OptimizerSpec
 from optgen.frontend.toml import SpanIndex
-from optgen.ir.interpreter import State, initial_state, run
 from optgen.ir.program import Program
-from optgen.ir.rate import STEP
+from optgen.ir.trajectory import trajectory
 
 Array = npt.NDArray[Any]
 
@@ -42,28 +42,15 @@ def check_examples(spec: OptimizerSpec, program: Program, index: SpanIndex) -> N
 
 def run_example(program: Program, example: ExampleSpec) -> list[Array]:
     """The variable after each step of an example, float64, shaped like its start."""
-    values = {row.name: row.default for row in program.hyperparameters} | example.hyperparameters
-    numbers = {name: float(v) for name, v in values.items() if isinstance(v, float | int)}
-    initial = {slot.name: slot.initial for slot in program.slots if slot.rate != STEP}
-    tensors = initial_state(
-        [np.array(example.start, np.float64)],
-        initial,
-        {slot.name: slot.rate for slot in program.slots},
+    gradients = [np.array(gradient, np.float64) for gradient in example.gradients]
+    way = trajectory(
+        program,
+        example.mode,
+        example.hyperparameters,
+        np.array(example.start, np.float64),
+        lambda number, w: gradients[number],
     )
-    tensors[0] |= {
-        row.name: np.float64(numbers[row.name])
-        for row in program.hyperparameters
-        if row.per_variable and row.name in numbers
-    }
-    step = {slot.name: slot.initial or 0.0 for slot in program.slots if slot.rate == STEP}
-    state = State({**numbers, **step}, tensors)
-    found = []
-    for number, gradient in enumerate(example.gradients):
-        state.step |= {"iterations": float(number), "t": number + 1.0}
-        state.tensors[0]["g"] = np.array(gradient, np.float64)
-        run(program.mode(example.mode).equations, state, ())
-        found.append(np.array(state.tensors[0]["w"]))
-    return found
+    return list(islice(way, len(gradients)))
 
 
 def _text(values: Array) -> str:

@@ -34,7 +34,7 @@ from optgen.frontend.source import Source, on_one_line
 from optgen.frontend.spec_checks import DEFAULT_MODE, check_spec, is_sound
 from optgen.frontend.toml import SpanIndex, parse_toml, read_toml
 from optgen.frontend.usage import check_usage
-from optgen.ir.program import Hyperparameter, Mode, Program, Slot
+from optgen.ir.program import Hyperparameter, HyperparameterValue, Mode, Program, Slot
 from optgen.ir.rate import ELEMENT, STEP, TENSOR
 
 _RATES = {"element": ELEMENT, "variable": TENSOR, "step": STEP}
@@ -112,6 +112,7 @@ def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
         stages,
         common,
         conditions.decision.choices(),
+        conditions.selected({name: row.default for name, row in hyperparameters.items()}),
     )
 
 
@@ -214,6 +215,10 @@ class _Conditions:
         reads = tuple(dict.fromkeys(test.name for test in tests(condition)))
         return replace(mode, test=python_text(condition, optional), reads=reads)
 
+    def selected(self, values: Mapping[str, HyperparameterValue]) -> str:
+        """The mode that values of the hyperparameters select."""
+        return next(c.name for c in self.candidates if holds(c.condition, values))
+
     def mentioned(self) -> set[str]:
         """The hyperparameters that any condition mentions."""
         conditions = [candidate.condition for candidate in self.candidates]
@@ -306,10 +311,10 @@ def _check_examples(
     for number, example in enumerate(spec.example):
         values = {name: row.default for name, row in hyperparameters.items()}
         values |= example.hyperparameters
-        selected = [row.name for row in conditions.candidates if holds(row.condition, values)]
-        if selected != [example.mode]:
+        selected = conditions.selected(values)
+        if selected != example.mode:
             report.error(
                 "E209",
-                f"the hyperparameters select mode `{selected[0]}`, not `{example.mode}`",
+                f"the hyperparameters select mode `{selected}`, not `{example.mode}`",
                 report.index.value("example", number, "mode"),
             )

@@ -164,6 +164,7 @@ class Program:
         stages: the common stages in order of execution.
         common: the hyperparameters that the common stages read.
         choices: which mode each combination of cells selects.
+        default_mode: the mode that the hyperparameters' defaults select.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Program:
     stages: tuple[Stage, ...] = ()
     common: tuple[Hyperparameter, ...] = ()
     choices: tuple[ModeChoice, ...] = ()
+    default_mode: str = ""
 
     def mode(self, name: str) -> Mode:
         """The mode of that name; KeyError if there is none."""

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from optgen.ir.program import Hyperparameter, Program
+from optgen.backends.keras_api.example import example_lines
+from optgen.ir.program import Hyperparameter, HyperparameterValue, Program
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,43 @@ def class_docstring(
     common: Sequence[Hyperparameter],
     documentation: ClassDocumentation,
 ) -> list[str]:
-    """The lines of the docstring: summary, description, modes, arguments, references."""
+    """The lines of the docstring: what the optimizer is, its modes, arguments, an example."""
     lines = [documentation.summary, ""]
     if documentation.description:
         lines += [*_paragraphs(documentation.description), ""]
     lines += _modes(program, dict(documentation.modes))
-    lines += ["Args:"]
+    lines += [_CALLABLES, "", "Args:"]
     for hyperparameter in (*program.hyperparameters, *common):
         lines += _hanging(f"{hyperparameter.name}: {_argument(hyperparameter)}")
-    lines += _hanging("name: Name of the optimizer.")
+    lines += _hanging(f"name: Name of the optimizer. Defaults to {_literal(program.name)}.")
+    lines += _hanging(f"**kwargs: {_legacy(program)}")
+    lines += ["", "Raises:", *_hanging(_RAISES)]
+    example = example_lines(program)
+    if example:
+        lines += ["", "Example:", *(f"    {line}" for line in example)]
     if documentation.references:
         lines += ["", "References:"]
         for reference in documentation.references:
             lines += _hanging(reference)
     return lines
+
+
+_CALLABLES = (
+    "An argument that is a float may also be a callable without arguments, which is asked once in "
+    "every call; the learning rate may be a schedule as well."
+)
+_RAISES = "ValueError: If an argument is unknown, or has a value that it does not take."
+_LEGACY = {
+    "lr": "`lr`, an alias of `learning_rate`",
+    "decay": "`decay`, which divides the learning rate by `1 + decay * iterations`",
+}
+
+
+def _legacy(program: Program) -> str:
+    """The keywords of older versions that the spec gives no meaning of its own."""
+    own = {hyperparameter.name for hyperparameter in program.hyperparameters}
+    names = [text for name, text in _LEGACY.items() if name not in own]
+    return f"Legacy names: {', and '.join(names)}." if names else "Not used."
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -73,7 +97,13 @@ def _argument(hyperparameter: Hyperparameter) -> str:
     doc = " ".join(hyperparameter.doc.split())
     if doc and not doc.endswith("."):
         doc += "."
-    return f"{doc} Defaults to {hyperparameter.default!r}.".strip()
+    if hyperparameter.choices:
+        doc += f" One of {', '.join(map(_literal, hyperparameter.choices))}."
+    return f"{doc} Defaults to {_literal(hyperparameter.default)}.".strip()
+
+
+def _literal(value: HyperparameterValue) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _modes(program: Program, docs: dict[str, str]) -> Iterable[str]:

@@ -22,7 +22,6 @@ from optgen.ir.program import Hyperparameter, Program, Slot
 from optgen.ir.rate import ELEMENT, TENSOR
 
 _RATES = {TENSOR: "variable", ELEMENT: "element"}
-_NEXT_TYPE = "\n        | "
 _FLOAT = "float | Callable[[], float]"
 _RATE = "float | LearningRateSchedule | Callable[[], float]"
 _ANNOTATIONS = {"float": _FLOAT, "int": "int", "bool": "bool", "choice": "str"}
@@ -90,16 +89,8 @@ def _parameters(program: Program, common: Sequence[Hyperparameter]) -> Iterable[
         annotation = _RATE if rate else _ANNOTATIONS[hyperparameter.kind]
         if hyperparameter.optional:
             annotation += " | None"
-        yield _parameter(hyperparameter.name, annotation, repr(hyperparameter.default))
+        yield f"{hyperparameter.name}: {annotation} = {hyperparameter.default!r}"
     yield f'name: str = "{program.name}"'
-
-
-def _parameter(name: str, annotation: str, default: str) -> str:
-    """A parameter on one line, or with one type a line where that is too long."""
-    line = f"{name}: {annotation} = {default}"
-    if len(line) + 9 > LINE_LENGTH:
-        line = f"{name}: {annotation.replace(' | ', _NEXT_TYPE)} = {default}"
-    return line
 
 
 def _attributes(program: Program) -> Iterable[str]:
