@@ -258,7 +258,7 @@ def test_a_callable_that_steps_its_optimizer_is_refused() -> None:
         return 0.5
 
     optimizer.momentum = steps
-    with pytest.raises(ValueError, match="stepped the optimizer that called it"):
+    with pytest.raises(ValueError, match="stepped the optimizer that asked it"):
         optimizer.apply([np.ones(1)])
     assert optimizer.iterations == 1
 

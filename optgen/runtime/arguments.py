@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import numpy as np
 
+from optgen.runtime.calls import as_arrays, takes_no_arguments
 from optgen.runtime.description import Hyperparameter, Value
 from optgen.runtime.schedules import LearningRateSchedule
-from optgen.runtime.variable import Variable
 
 COMMON = (
     Hyperparameter("weight_decay", "float", None, minimum=0.0, optional=True, per_variable=True),
@@ -112,12 +110,6 @@ def checked_name(name: object) -> str:
     return name
 
 
-def check_operation_name(name: object) -> None:
-    """Raise ValueError unless the name of an operation is a string or None."""
-    if name is not None and not isinstance(name, str):
-        raise ValueError(f"name: expected a string or None, received {name!r}.")
-
-
 def _is_integer(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
@@ -207,16 +199,12 @@ def _checked_callable(hyperparameter: Hyperparameter, function: Callable[..., ob
             f"{name}: expected {_expectation(hyperparameter)}, received the schedule {function!r}, "
             "which needs the step; give `lambda: schedule(optimizer.iterations)`."
         )
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
+    if not takes_no_arguments(function):
         raise ValueError(
             f"{name}: expected a number or a callable without arguments, received "
             f"{function!r}, which takes arguments. For a schedule of the step, give "
             "`lambda: schedule(optimizer.iterations)`."
-        ) from None
-    except ValueError:
-        pass  # some built-in functions do not tell their parameters
+        )
     return function
 
 
@@ -261,55 +249,7 @@ def not_zero(hyperparameter: Hyperparameter) -> float:
     The default if that is not zero, else the largest value allowed, or 1 without a bound.
     """
     h = hyperparameter
-    return float(h.default or (1.0 if h.maximum is None else h.maximum) or h.minimum or 1.0)
-
-
-def as_list(what: str, items: Iterable[Any]) -> list[Any]:
-    """Return a new list of gradients or variables; ValueError for one array instead of several.
-
-    The list keeps its items alive, whatever a callable learning rate does to the caller's.
-    """
-    if isinstance(items, np.ndarray | Variable):
-        raise ValueError(
-            f"{what}: expected a list of arrays, received one array of shape {items.shape}. "
-            "Put it in a list."
-        )
-    return list(items)
-
-
-def as_arrays(variables: Iterable[Any]) -> list[Any]:
-    """Return variables with the array of a Variable in its place."""
-    return [v.array if isinstance(v, Variable) else v for v in variables]
-
-
-def names_of(variables: Iterable[Any]) -> tuple[str | None, ...]:
-    """Return the names of variables; None for a plain array, which has none."""
-    return tuple(v.name if isinstance(v, Variable) else None for v in variables)
-
-
-def check_count(gradients: Sequence[object], variables: Sequence[object]) -> None:
-    """Raise ValueError unless there are as many gradients as variables."""
-    if len(gradients) != len(variables):
-        raise ValueError(
-            f"gradients: expected one (or None) for each of the {len(variables)} variables, "
-            f"received {len(gradients)}."
-        )
-
-
-def unzipped(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
-    """Return the gradients and the variables of pairs; TypeError if an item is not a pair."""
-    if not isinstance(grads_and_vars, Iterable):
-        raise TypeError(
-            f"grads_and_vars: expected pairs of gradient and variable, received "
-            f"{type(grads_and_vars).__name__}. Use zip(gradients, variables)."
-        )
-    gradients, variables = [], []
-    for index, pair in enumerate(grads_and_vars):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(
-                f"grads_and_vars: expected pairs of gradient and variable, received "
-                f"{type(pair).__name__} as item {index}. Use zip(gradients, variables)."
-            )
-        gradients.append(pair[0])
-        variables.append(pair[1])
-    return gradients, variables
+    if h.default:
+        return float(h.default)
+    largest = max(1.0, h.minimum or 0.0) if h.maximum is None else h.maximum
+    return float(largest or h.minimum or 1.0)

@@ -31,6 +31,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+def may_run_in_parallel() -> bool:
+    """Say whether a launch that is large enough runs on several threads."""
+    return not _in_forked_child and numba.get_num_threads() > 1
+
+
 def launch(phase: Phase, elements: int, arguments: tuple[Any, ...]) -> None:
     """Run one phase over the variables of one dtype.
 
@@ -39,7 +44,7 @@ def launch(phase: Phase, elements: int, arguments: tuple[Any, ...]) -> None:
         elements: how many elements the launch covers in all.
         arguments: the drivers' arguments.
     """
-    if elements < PARALLEL_FROM or _in_forked_child or numba.get_num_threads() == 1:
+    if elements < PARALLEL_FROM or not may_run_in_parallel():
         phase.serial(*arguments)
     else:
         _launch_in_parallel(phase, arguments)

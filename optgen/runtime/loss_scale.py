@@ -11,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optgen.runtime.arguments import check_operation_name, checked, checked_name, unzipped
+from optgen.runtime.arguments import checked, checked_name
 from optgen.runtime.arrays import Array
+from optgen.runtime.calls import check_operation_name, unzipped
 from optgen.runtime.checkpoint import Checkpoint, write
 from optgen.runtime.description import Hyperparameter
 from optgen.runtime.minimize import Loss, Minimizer, Variables
@@ -121,7 +122,9 @@ class LossScaleOptimizer(Minimizer):
         Raises:
             ValueError: as ``Optimizer.apply`` does; gradients that are not finite are no error.
         """
-        taken = self.inner_optimizer._apply(gradients, variables, self.dynamic_scale)
+        taken = self.inner_optimizer._apply(
+            gradients, variables, self.dynamic_scale, only_if_finite=True
+        )
         self._last_skipped = not taken
         if not taken:
             self._skipped += 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from optgen.runtime.arguments import check_operation_name
 from optgen.runtime.arrays import Array
+from optgen.runtime.calls import check_operation_name, takes_no_arguments
 from optgen.runtime.tape import gradients
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable, plain
@@ -18,26 +17,24 @@ Loss = Callable[[], Any]
 Variables = Iterable[Variable] | Callable[[], Iterable[Variable]]
 
 
-class Updates(Protocol):
-    """What ``Minimizer`` uses of the class that it is mixed into."""
+class Minimizer:
+    """``minimize``, ``get_gradients`` and ``get_updates`` for an optimizer of Variables.
+
+    The class that it is mixed into defines ``apply_gradients`` and ``scale_loss``.
+    """
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Any, Any]], name: str | None = None
     ) -> Tensor:
         """Update variables by their gradients, divided by the loss scale."""
+        raise NotImplementedError
 
     def scale_loss(self, loss: Any) -> Any:
         """Return a loss multiplied by the loss scale."""
-
-
-class Minimizer:
-    """``minimize``, ``get_gradients`` and ``get_updates`` for an optimizer of Variables.
-
-    The class that it is mixed into has ``apply_gradients`` and ``scale_loss``.
-    """
+        raise NotImplementedError
 
     def minimize(
-        self: Updates,
+        self,
         loss: Loss,
         var_list: Variables,
         grad_loss: Any = None,
@@ -78,7 +75,7 @@ class Minimizer:
         variables, found = gradients(
             _checked_loss(loss), _checked_variables("var_list", var_list), weight
         )
-        return self.apply_gradients(zip(found, variables, strict=True), name=name)
+        return self._apply_scaled(found, variables, scale, name)
 
     def get_gradients(self, loss: Loss, params: Variables) -> list[Tensor]:
         """Return the gradients of a loss, without updating anything.
@@ -95,7 +92,7 @@ class Minimizer:
         """
         return [gradient.view(Tensor) for gradient in _all_gradients(loss, params, None)[1]]
 
-    def get_updates(self: Updates, loss: Loss, params: Variables) -> list[Tensor]:
+    def get_updates(self, loss: Loss, params: Variables) -> list[Tensor]:
         """Update Variables by one step, and return what was done as a list.
 
         Args:
@@ -108,8 +105,19 @@ class Minimizer:
         Raises:
             ValueError: as ``get_gradients`` does.
         """
-        variables, found = _all_gradients(loss, params, float(self.scale_loss(1.0)))
-        return [self.apply_gradients(zip(found, variables, strict=True))]
+        scale = float(self.scale_loss(1.0))
+        variables, found = _all_gradients(loss, params, scale)
+        return [self._apply_scaled(found, variables, scale, None)]
+
+    def _apply_scaled(
+        self,
+        gradients: Sequence[Any],
+        variables: Sequence[Variable],
+        scale: float,
+        name: str | None,
+    ) -> Tensor:
+        """Update Variables by gradients of a loss that was multiplied by ``scale``."""
+        return self.apply_gradients(zip(gradients, variables, strict=True), name=name)
 
 
 def _all_gradients(
@@ -136,15 +144,11 @@ def _checked_loss(loss: object) -> Loss:
             f"{type(loss).__name__}. Put the computation of the loss in a function: "
             "`lambda: ...`."
         )
-    try:
-        inspect.signature(loss).bind()
-    except TypeError:
+    if not takes_no_arguments(loss):
         raise ValueError(
             f"loss: expected a callable without arguments, received {loss!r}, which takes "
             "arguments. Use `lambda: loss(x, y)`."
-        ) from None
-    except ValueError:
-        pass  # some built-in functions do not tell their parameters
+        )
     return loss
 
 

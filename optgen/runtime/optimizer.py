@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import operator
+import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optgen.runtime.arguments import (
-    as_arrays,
-    as_list,
-    check_count,
-    check_operation_name,
-    unzipped,
-)
 from optgen.runtime.arrays import Array
-from optgen.runtime.gradients import GradientReader, Gradients
+from optgen.runtime.calls import as_arrays, as_list, check_count, check_operation_name, unzipped
+from optgen.runtime.gradients import GradientReader
 from optgen.runtime.minimize import Minimizer
 from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
-from optgen.runtime.step import (
-    Program,
-    Scalars,
-    are_finite,
-    prepare,
-    run_call,
-    scalars_of_call,
-)
+from optgen.runtime.step import Scalars, are_finite, run_call, scalars_of_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
-_RUNTIME = str(Path(__file__).parent)
+_RUNTIME = str(Path(__file__).parent) + os.sep
 
 
 class Optimizer(Saving, Minimizer):
@@ -110,19 +98,33 @@ class Optimizer(Saving, Minimizer):
             return loss
         return loss * self._settings.numbers_now(self._arguments, ["loss_scale_factor"])[0]
 
+    def _apply_scaled(
+        self,
+        gradients: Sequence[Any],
+        variables: Sequence[Variable],
+        scale: float,
+        name: str | None,
+    ) -> Tensor:
+        if "loss_scale_factor" not in self._settings.callables:
+            return super()._apply_scaled(gradients, variables, scale, name)
+        # The factor was asked for when the loss was scaled, and is not asked for again.
+        self._apply(gradients, variables, loss_scale=scale)
+        return snapshot(self._iteration)
+
     def _apply(
         self,
-        gradients: Iterable[Any],
-        variables: Iterable[Array | Variable] | None,
-        dynamic_scale: float | None = None,
+        gradients: Any,
+        variables: Any,
+        loss_scale: float | None = None,
+        only_if_finite: bool = False,
     ) -> bool:
         """Take one call.
 
         Args:
             gradients: as for ``apply``.
             variables: as for ``apply``.
-            dynamic_scale: what the loss was multiplied by; a call with one changes nothing if a
-                gradient is not finite.
+            loss_scale: what the loss was multiplied by; None for ``loss_scale_factor``.
+            only_if_finite: change nothing if a gradient is not finite.
 
         Returns:
             Whether the call was taken.
@@ -130,93 +132,76 @@ class Optimizer(Saving, Minimizer):
         given = as_list("gradients", gradients)
         if not given:
             raise ValueError("gradients: expected at least one gradient, received none.")
-        if variables is not None:
-            return self._apply_to(given, as_list("variables", variables), dynamic_scale)
-        if self._state is None or self._reader is None:
+        known, state, reader = variables is None, self._state, self._reader
+        if known and state is None:
             raise ValueError(
                 "variables: expected the variables, because the optimizer is not built; "
                 "pass them, or call build(variables) first."
             )
-        check_count(given, self._state.variables)
-        return self._step(self._state, self._reader, given, dynamic_scale)
-
-    def _apply_to(
-        self, gradients: list[Any], variables: list[Any], dynamic_scale: float | None
-    ) -> bool:
-        check_count(gradients, variables)
-        if self._state is None or self._reader is None:
-            state, reader = self._new_state(variables)
-            taken = self._step(state, reader, gradients, dynamic_scale)
-            self._state, self._reader = state, reader
-            return taken
-        known = self._state.variables
-        arrays = as_arrays(variables)
-        if len(arrays) != len(known) or not all(map(operator.is_, arrays, known)):
-            gradients = self._state.in_order_of_build(gradients, arrays)
-        return self._step(self._state, self._reader, gradients, dynamic_scale)
+        arrays = as_list("variables", variables if state is None or not known else state.variables)
+        check_count(given, arrays)
+        if state is None or reader is None:
+            state, reader = self._new_state(arrays)
+        elif not known:
+            given = _in_order(state, given, as_arrays(arrays))
+        taken = self._step(state, reader, given, loss_scale, only_if_finite)
+        self._state, self._reader = state, reader
+        return taken
 
     def _step(
         self,
         state: State,
         reader: GradientReader,
         gradients: list[Any],
-        dynamic_scale: float | None,
+        loss_scale: float | None,
+        only_if_finite: bool,
     ) -> bool:
         """Take one call's gradients, one or None per variable in the order of build."""
         # Everything that can raise comes first; only then memory is written.
         found = reader.read(gradients)
-        program = self._program
-        if dynamic_scale is not None:
-            if not self._are_finite(state, reader, found):
+        programs, settings, raw = self._programs, self._settings, int(self._iteration)
+        if only_if_finite:
+            reader.point_at(found)
+            if not are_finite(programs.finite_check, state, found.participants):
                 return False
-            program = self._scaled()
-        settings, raw = self._settings, int(self._iteration)
-        scalars = self._scalars_of_call(settings, state, raw)
-        if dynamic_scale is not None:
-            scalars["loss_scale_factor"] = dynamic_scale
+        given = {} if loss_scale is None else {"loss_scale_factor": loss_scale}
+        scalars = self._scalars_of_call(settings, state, raw, given)
         if found.missing and not self._warned:
             self._warn_of_missing(found.missing)
         if settings.callables:
             self._fill_columns(state, {**settings.values, **scalars})
         steps = settings.values["gradient_accumulation_steps"]
         updates = steps is None or (raw + 1) % steps == 0
+        program = programs.plain if loss_scale is None else programs.scaled
         reader.point_at(found)
         run_call(program, state, found.participants, scalars, settings, updates)
         self._iteration[...] = raw + 1
         return True
 
-    def _scalars_of_call(self, settings: Settings, state: State, raw: int) -> Scalars:
-        """Return the scalars of a call; schedules and callables are asked once."""
-        numbers = dict(settings.constants)
-        if settings.callables:
-            called = settings.numbers_now(self._arguments, settings.callables)
-            numbers.update(zip(settings.callables, called, strict=True))
+    def _scalars_of_call(
+        self, settings: Settings, state: State, raw: int, given: Mapping[str, float]
+    ) -> Scalars:
+        """Return the scalars of a call; schedules and callables that are not given are asked."""
+        before = self._state
+        numbers = {**settings.constants, **given}
+        asked = [name for name in settings.callables if name not in given]
+        if asked:
+            answers = settings.numbers_now(self._arguments, asked)
+            numbers.update(zip(asked, answers, strict=True))
         if self._learning_rate is not None:
             learning_rate = self._learning_rate.now(raw)
             if decay := numbers.get("decay") if "decay" not in self._own else None:
                 learning_rate /= 1.0 + decay * raw
             numbers["learning_rate"] = learning_rate
-        if int(self._iteration) != raw:
-            raise ValueError(
-                f"{self.name}: a callable argument stepped the optimizer that called it."
-            )
+        stepped = int(self._iteration) != raw
+        if stepped or self._settings is not settings or self._state is not before:
+            did = "stepped" if stepped else "changed"
+            raise ValueError(f"{self.name}: a callable argument {did} the optimizer that asked it.")
         steps = settings.values["gradient_accumulation_steps"]
         scalars = scalars_of_call(settings, numbers, raw if steps is None else raw // steps)
         for slot, array in state.step_slots.items():
             scalars[slot] = float(array)
         return scalars
-
-    def _are_finite(self, state: State, reader: GradientReader, found: Gradients) -> bool:
-        if self._finite_check is None:
-            self._finite_check = prepare(self.finite, (), frozenset(), ())
-        reader.point_at(found)
-        return are_finite(self._finite_check, state, found.participants)
-
-    def _scaled(self) -> Program:
-        """Return the phases with the division by a loss scale, which a call brings along."""
-        if self._scaled_program is None:
-            self._scaled_program = self._prepared(self._settings.stages | {"loss_scale_factor"})
-        return self._scaled_program
 
     def _warn_of_missing(self, missing: int) -> None:
         warnings.warn(
@@ -226,6 +211,14 @@ class Optimizer(Saving, Minimizer):
             stacklevel=_level_of_caller(),
         )
         self._warned = True
+
+
+def _in_order(state: State, gradients: list[Any], variables: list[Any]) -> list[Any]:
+    """Return one gradient or None per variable of a state, whatever the order of a call."""
+    known = state.variables
+    if len(variables) == len(known) and all(map(operator.is_, variables, known)):
+        return gradients
+    return state.in_order_of_build(gradients, variables)
 
 
 def _level_of_caller() -> int:

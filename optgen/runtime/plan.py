@@ -34,6 +34,10 @@ class Selection:
     chunks: Table
     elements: int
 
+    def rehearsal(self) -> Selection:
+        """Return a selection of nothing that is launched in the same way."""
+        return Selection(self.rows[:0], self.chunks[:0], self.elements)
+
 
 @dataclass(frozen=True)
 class Group:

@@ -152,7 +152,7 @@ class Saving(StateAccess):
         A copy has copies of the variables, too; copied or pickled together with a model, it goes
         on with the variables of the model's copy.
         """
-        remade = ("_reader", "_mode", "_program", "_scaled_program", "_finite_check")
+        remade = ("_reader", "_mode", "_programs")
         found = {name: value for name, value in vars(self).items() if name not in remade}
         if self._state is not None:
             found["_state"] = {
@@ -166,7 +166,7 @@ class Saving(StateAccess):
     def __setstate__(self, found: dict[str, Any]) -> None:
         self.__dict__.update(found, _state=None, _reader=None)
         self._mode = self.select_mode()
-        self._prepare_programs()
+        self._programs = self._new_programs()
         if found["_state"] is not None:
             kept = dict(found["_state"])
             arrays = kept.pop("arrays")

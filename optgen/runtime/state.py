@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from optgen.runtime.arrays import Array, check_variable, memory_key
 from optgen.runtime.description import Mode, Slot
+from optgen.runtime.launch import PARALLEL_FROM
 from optgen.runtime.overlap import MemoryMap, first_overlap
 from optgen.runtime.plan import Group, Selection, make_group
 from optgen.runtime.values import Tensor
@@ -25,6 +27,11 @@ class Participants:
 
     present: tuple[Selection, ...]
     absent: tuple[Selection, ...]
+
+    @cached_property
+    def large(self) -> tuple[bool, ...]:
+        """Whether each selection, present ones first, is large enough for several threads."""
+        return tuple(s.elements >= PARALLEL_FROM for s in (*self.present, *self.absent))
 
 
 class State:
@@ -50,6 +57,7 @@ class State:
         groups: the tables, one per dtype.
         places: group index and row of each variable.
         memory: where all of it lies, to refuse gradients that overlap it.
+        rehearsed: the kinds of calls whose kernels are known to be compiled.
 
     Raises:
         ValueError: if there is no variable, one cannot be updated in place, or two overlap.
@@ -97,6 +105,7 @@ class State:
         everything = tuple(group.everything for group in self.groups)
         nothing = tuple(group.select(lambda position: False) for group in self.groups)
         self.all_present = Participants(everything, nothing)
+        self.rehearsed: set[object] = set()
         self._last_pattern: tuple[bool, ...] = ()
         self._last_participants = self.all_present
 

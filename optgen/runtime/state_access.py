@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from optgen.runtime.arguments import as_arrays
 from optgen.runtime.arrays import Array
+from optgen.runtime.calls import as_arrays
 from optgen.runtime.stateful import Stateful
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
@@ -75,8 +75,7 @@ class StateAccess(Stateful):
 
     def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
         """Put copies of ``variables`` into a store under the keys ``"0"``, ``"1"``, ..."""
-        for index, array in enumerate(self.variables):
-            store[str(index)] = np.array(array, subok=False)
+        store_all(store, self.variables)
 
     def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
         """Give ``variables`` the values of a store; changes nothing if one is refused.
@@ -87,14 +86,7 @@ class StateAccess(Stateful):
         Raises:
             ValueError: if keys are missing or left over, or a shape differs.
         """
-        keys = [str(index) for index in range(len(self.variables))]
-        if set(store.keys()) != set(keys):
-            raise ValueError(
-                f"store: expected the keys '0' to '{keys[-1]}', received {len(store)} keys: "
-                f"{', '.join(sorted(map(repr, store.keys()))[:8])}. The optimizer that saved it "
-                "had other arguments or variables, or one of the two is not built."
-            )
-        replace_all("store", self.variables, [store[key] for key in keys], self.built)
+        load_all(store, self.variables, self.built)
 
     # Slots ---------------------------------------------------------------------------------
 
@@ -164,7 +156,7 @@ class StateAccess(Stateful):
     def add_weight(
         self,
         name: str,
-        shape: Sequence[int] = (),
+        shape: Sequence[int] | None = None,
         dtype: DTypeLike | None = None,
         initializer: Initializer = "zeros",
         trainable: bool | None = None,
@@ -175,7 +167,7 @@ class StateAccess(Stateful):
 
         Args:
             name: a non-empty string that no other such array has.
-            shape: its shape.
+            shape: its shape; without, that of an initializer that is an array, else none.
             dtype: its dtype; float32 without.
             initializer: as for ``add_slot``.
             trainable: has no meaning here and is accepted for compatibility.
@@ -187,7 +179,8 @@ class StateAccess(Stateful):
         """
         if _checked_key("name", name) in self._added_weights:
             raise ValueError(f"name: expected a new name, received {name!r}, which is taken.")
-        array = initial_array(initializer, shape, np.dtype(dtype or np.float32))
+        own_shape = () if shape is None and not _is_array(initializer) else shape
+        array = initial_array(initializer, own_shape, np.float32 if dtype is None else dtype)
         self._added_weights[name] = array
         return array
 
@@ -241,9 +234,7 @@ class StateAccess(Stateful):
         return self.add_variable(reference.shape, initializer, reference.dtype, name=name)
 
 
-def initial_array(
-    initializer: Initializer, shape: Sequence[int] | None, dtype: np.dtype[Any]
-) -> Array:
+def initial_array(initializer: Initializer, shape: Sequence[int] | None, dtype: DTypeLike) -> Array:
     """Return a new array with the values that an initializer gives.
 
     Args:
@@ -253,11 +244,9 @@ def initial_array(
         dtype: the array's dtype.
 
     Raises:
-        ValueError: if the initializer is unknown or gives another shape.
+        ValueError: if the initializer is unknown or gives another shape, or an argument is none.
     """
-    if dtype.kind not in "biufc":
-        raise ValueError(f"dtype: expected a dtype of numbers, received {dtype.name}.")
-    shape = None if shape is None else tuple(int(length) for length in shape)
+    dtype, shape = _checked_dtype(dtype), _checked_shape(shape)
     if isinstance(initializer, str):
         if initializer not in _CONSTANTS:
             raise ValueError(
@@ -276,6 +265,25 @@ def initial_array(
     return array.view(Tensor)
 
 
+def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind not in "biufc":
+        raise ValueError(f"dtype: expected a dtype of numbers, received {dtype!r}.")
+    return found
+
+
+def _checked_shape(shape: object) -> tuple[int, ...] | None:
+    if shape is None:
+        return None
+    lengths = tuple(shape) if isinstance(shape, Iterable) else (None,)
+    if not all(isinstance(length, int | np.integer) and length >= 0 for length in lengths):
+        raise ValueError(f"shape: expected a tuple of lengths, received {shape!r}.")
+    return tuple(map(int, lengths))
+
+
 def _is_array(initializer: Initializer) -> bool:
     return not isinstance(initializer, str) and not callable(initializer)
 
@@ -289,6 +297,24 @@ def _checked_key(what: str, name: object) -> str:
 def _free_name(stem: str, taken: Iterable[str]) -> str:
     taken = set(taken)
     return next(n for i in range(len(taken) + 1) if (n := f"{stem}_{i}") not in taken)
+
+
+def store_all(store: MutableMapping[str, Array], arrays: Sequence[Array]) -> None:
+    """Put copies of arrays into a store under the keys ``"0"``, ``"1"``, ..."""
+    for index, array in enumerate(arrays):
+        store[str(index)] = np.array(array, subok=False)
+
+
+def load_all(store: Mapping[str, ArrayLike], targets: Sequence[Array], built: bool) -> None:
+    """Copy what ``store_all`` stored into arrays, all or none; see ``replace_all``."""
+    keys = [str(index) for index in range(len(targets))]
+    if set(store.keys()) != set(keys):
+        raise ValueError(
+            f"store: expected the keys '0' to '{keys[-1]}', received {len(store)} keys: "
+            f"{', '.join(sorted(map(repr, store.keys()))[:8])}. The optimizer that saved it "
+            "had other arguments or variables, or one of the two is not built."
+        )
+    replace_all("store", targets, [store[key] for key in keys], built)
 
 
 def replace_all(
@@ -324,4 +350,8 @@ def converted_for(what: str, target: Array, value: ArrayLike) -> Array:
         raise ValueError(f"{what}: expected the shape {target.shape}, received {array.shape}.")
     if not np.can_cast(array.dtype, target.dtype, "same_kind") or array.dtype == np.bool_:
         raise ValueError(f"{what}: expected {target.dtype.name}, received {array.dtype.name}.")
-    return np.array(array, target.dtype)
+    with np.errstate(over="ignore"):
+        converted = np.array(array, target.dtype)
+    if np.any(np.isinf(converted) & ~np.isinf(array)):
+        raise ValueError(f"{what}: expected numbers within {target.dtype.name}, received larger.")
+    return converted

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from optgen.runtime.arguments import as_arrays, as_list, checked, names_of
+from optgen.runtime.arguments import checked
 from optgen.runtime.arrays import Array
+from optgen.runtime.calls import as_arrays, as_list, names_of
 from optgen.runtime.configured import Configured
 from optgen.runtime.description import Hyperparameter, Value
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.state import State
-from optgen.runtime.step import PreparedPhase, Program, prepare_program
+from optgen.runtime.step import Programs
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _ITERATIONS = Hyperparameter("iterations", "int", 0, minimum=0)
@@ -38,18 +39,11 @@ class Stateful(Configured):
         self._excluded_names: tuple[str, ...] = ()
         self._added_weights: dict[str, Array] = {}
         self._warned = False
-        self._prepare_programs()
+        self._programs = self._new_programs()
 
-    def _prepare_programs(self) -> None:
-        self._program = self._prepared(self._settings.stages)
-        # Made when a dynamic loss scale first needs them.
-        self._scaled_program: Program | None = None
-        self._finite_check: tuple[PreparedPhase, ...] | None = None
-
-    def _prepared(self, stages: frozenset[str]) -> Program:
-        return prepare_program(
-            self._mode, self.accumulate, self.rest, self.stage_scalars, self._settings, stages
-        )
+    def _new_programs(self) -> Programs:
+        modes = self._mode, self.accumulate, self.rest, self.finite
+        return Programs(*modes, self.stage_scalars, self._settings)
 
     def _calls(self) -> int:
         return int(self._iteration)
@@ -188,6 +182,8 @@ class Stateful(Configured):
 
 def _checked_patterns(patterns: Iterable[str] | None) -> tuple[str, ...]:
     """Return regular expressions; ValueError if one is none."""
+    if patterns is not None and not isinstance(patterns, Iterable):
+        raise ValueError(f"var_names: expected strings, received {type(patterns).__name__}.")
     found = (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
     for pattern in found:
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from optgen.runtime.description import Mode, Phase, StageScalars
-from optgen.runtime.launch import launch
+from optgen.runtime.launch import launch, may_run_in_parallel
 from optgen.runtime.plan import Group, Selection
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import Participants, State
@@ -82,6 +83,7 @@ def run(
     scalars: Scalars,
     average: int | None,
     accumulator: int | None,
+    rehearsal: bool = False,
 ) -> list[tuple[str, float]]:
     """Launch prepared phases over a part of the variables.
 
@@ -92,6 +94,7 @@ def run(
         scalars: the scalars of this call by name; sums and stage scalars are added.
         average: 1 to update averages, else None.
         accumulator: 1 to use or reset accumulators, else None.
+        rehearsal: launch over nothing, which compiles what is not compiled yet.
 
     Returns:
         New values of step slots, for the caller to store.
@@ -106,9 +109,10 @@ def run(
         stages = tuple([None if n is None else scalars[n] for n in prepared.stage_names])
         for group, selection in zip(state.groups, selections, strict=True):
             if selection.rows.size:
+                part = selection.rehearsal() if rehearsal else selection
                 tables = (
-                    selection.chunks,
-                    selection.rows,
+                    part.chunks,
+                    part.rows,
                     group.blocks,
                     group.pointers,
                     group.layout,
@@ -118,7 +122,8 @@ def run(
                 arguments = (group.like, tables, values, stages, average, accumulator)
                 launch(phase, selection.elements, arguments)
         for name, column in prepared.sums:
-            scalars[name] = _sum_over_variables(state.groups, selections, column)
+            total = 0.0 if rehearsal else _sum_over_variables(state.groups, selections, column)
+            scalars[name] = total
         new_values += [(name, values[index]) for name, index in phase.step_slots]
     return new_values
 
@@ -156,21 +161,56 @@ class Program:
     rest: tuple[PreparedPhase, ...]
 
 
-def prepare_program(
-    mode: Mode,
-    accumulate: Mode,
-    rest: Mode,
-    stage_scalars: Sequence[StageScalars],
-    settings: Settings,
-    stages: frozenset[str],
-) -> Program:
-    """Return the phases of a mode and of the common stages that are on."""
-    known = {*settings.values, "t", "iterations", "overwrite_now", *mode.step_slots}
-    return Program(
-        prepare(mode, stage_scalars, stages, {*known, "learning_rate"}),
-        prepare(accumulate, stage_scalars, stages, known) if "accumulator" in stages else (),
-        prepare(rest, stage_scalars, stages, known) if stages & {"accumulator", "average"} else (),
-    )
+class Programs:
+    """What an optimizer can launch, prepared when it is first needed.
+
+    Args:
+        mode: the mode of the optimizer.
+        accumulate: the common stages of a call that only accumulates gradients.
+        rest: the common stages of variables without a gradient.
+        finite: the check for gradients that are not finite.
+        stage_scalars: what common stages compute on the host.
+        settings: which common stages are on.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        accumulate: Mode,
+        rest: Mode,
+        finite: Mode,
+        stage_scalars: Sequence[StageScalars],
+        settings: Settings,
+    ) -> None:
+        self._modes = mode, accumulate, rest, finite
+        self._stage_scalars = stage_scalars
+        self._stages = settings.stages
+        self._known = {*settings.values, "t", "iterations", "overwrite_now", *mode.step_slots}
+
+    @cached_property
+    def plain(self) -> Program:
+        """With the common stages that the settings switch on."""
+        return self._prepared(self._stages)
+
+    @cached_property
+    def scaled(self) -> Program:
+        """With the division by a loss scale, too, which a call brings along."""
+        return self._prepared(self._stages | {"loss_scale_factor"})
+
+    @cached_property
+    def finite_check(self) -> tuple[PreparedPhase, ...]:
+        """The check for gradients that are not finite, before all stages."""
+        return prepare(self._modes[3], (), frozenset(), ())
+
+    def _prepared(self, stages: frozenset[str]) -> Program:
+        mode, accumulate, rest, _ = self._modes
+        scalars, known = self._stage_scalars, self._known
+        accumulates, rests = "accumulator" in stages, stages & {"accumulator", "average"}
+        return Program(
+            prepare(mode, scalars, stages, {*known, "learning_rate"}),
+            prepare(accumulate, scalars, stages, known) if accumulates else (),
+            prepare(rest, scalars, stages, known) if rests else (),
+        )
 
 
 def scalars_of_call(settings: Settings, numbers: Scalars, iterations: int) -> Scalars:
@@ -221,13 +261,32 @@ def run_call(
         settings: which common stages are on.
         updates: whether the call updates or only accumulates.
     """
+    kind = (id(program), updates, may_run_in_parallel(), participants.large)
+    if kind not in state.rehearsed:
+        _launch_all(program, state, participants, dict(scalars), settings, updates, True)
+        state.rehearsed.add(kind)
+    new_values = _launch_all(program, state, participants, scalars, settings, updates, False)
+    for name, value in new_values:
+        state.step_slots[name][...] = value
+
+
+def _launch_all(
+    program: Program,
+    state: State,
+    participants: Participants,
+    scalars: Scalars,
+    settings: Settings,
+    updates: bool,
+    rehearsal: bool,
+) -> list[tuple[str, float]]:
+    """Launch what a call needs, or compile it, which is where launches can fail."""
     average = 1 if "average" in settings.stages else None
     accumulator = 1 if "accumulator" in settings.stages else None
     phases = program.update if updates else program.accumulate
-    new_values = run(phases, state, participants.present, scalars, average, accumulator)
+    present, absent = participants.present, participants.absent
+    new_values = run(phases, state, present, scalars, average, accumulator, rehearsal)
     if participants is not state.all_present:
         resets = accumulator if updates else None
         if average or resets:
-            run(program.rest, state, participants.absent, scalars, average, resets)
-    for name, value in new_values:
-        state.step_slots[name][...] = value
+            run(program.rest, state, absent, scalars, average, resets, rehearsal)
+    return new_values
