@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from generated import SGD, Adam, NovoGrad
+from optgen import Variable
 from optgen.runtime import Hyperparameter
 from optgen.runtime.arguments import COMMON
 from optgen.schedules import (
@@ -263,7 +264,50 @@ def test_a_callable_that_steps_its_optimizer_is_refused() -> None:
     assert optimizer.iterations == 1
 
 
+def test_a_callable_that_changes_its_optimizer_is_refused() -> None:
+    w = np.ones(1)
+    optimizer = SGD(momentum=0.5, clipvalue=1.0)
+    optimizer.build([w])
+
+    def changes() -> float:
+        optimizer.clipvalue = 2.0
+        return 0.5
+
+    optimizer.momentum = changes
+    before = [array.tobytes() for array in [w, *optimizer.variables]]
+    with pytest.raises(ValueError, match="changed the optimizer that asked it"):
+        optimizer.apply([np.ones(1)])
+    assert [array.tobytes() for array in [w, *optimizer.variables]] == before
+
+
+def test_a_number_in_the_array_of_the_learning_rate_is_checked() -> None:
+    w = np.ones(1)
+    optimizer = SGD(0.5)
+    optimizer.build([w])
+    for bad in (np.nan, np.inf, -np.inf):
+        optimizer.variables[1][...] = bad
+        with pytest.raises(ValueError, match="learning_rate: expected a finite number"):
+            optimizer.apply([np.ones(1)])
+        assert (w.tolist(), int(optimizer.iterations)) == ([1.0], 0)
+    optimizer.variables[1][...] = 0.25
+    optimizer.apply([np.ones(1)])
+    assert w.tolist() == [0.75]
+
+
 # --- Loss scale -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["minimize", "get_updates"])
+def test_a_factor_is_asked_once_for_a_loss_and_its_gradients(method: str) -> None:
+    """[B29] A second answer would divide by another number than the loss was multiplied by."""
+    factors = iter([4.0, 1024.0])
+    w, expected = Variable([1.0, 2.0]), Variable([1.0, 2.0])
+    optimizer = SGD(0.5, loss_scale_factor=lambda: next(factors))
+    getattr(optimizer, method)(lambda: (w * w).sum(), [w])
+    getattr(SGD(0.5), method)(lambda: (expected * expected).sum(), [expected])
+    assert w.numpy().tolist() == expected.numpy().tolist()
+    assert next(factors) == 1024.0
+    assert optimizer.iterations == 1
 
 
 def test_the_loss_is_scaled_as_gradients_are_divided() -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
+import optgen.runtime.launch as runtime_launch
+import optgen.runtime.step as runtime_step
 from generated import SGD
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
@@ -405,6 +407,51 @@ def test_a_call_whose_warning_is_an_error_changes_nothing(spec: str, calls: int)
         optimizer.apply(gradients, variables)
     assert every_byte(optimizer, variables) == before
     assert_continues_as_if_nothing_had_happened(spec, calls, optimizer, variables)
+
+
+@SPECS
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_kernel_that_does_not_compile_changes_nothing(
+    spec: str, missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first call of its kind compiles all of its kernels before the first of them writes."""
+    whole, _, launches = counted_call(spec, missing, None, monkeypatch)
+    assert launches >= 4
+    assert launches % 2 == 0
+    for failing in range(launches // 2):
+        optimizer, variables, _ = counted_call(spec, missing, failing, monkeypatch)
+        assert not optimizer.built
+        assert [w.tobytes() for w in variables] == [w.tobytes() for w in make_variables()], failing
+        assert optimizer.iterations == 0
+    assert whole.built
+
+
+def counted_call(
+    spec: str, missing: bool, failing: int | None, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Optimizer, list[Array], int]:
+    """Make a first call, whose launch of some index fails, and count its launches."""
+    launches = 0
+
+    def launch(*arguments: Any) -> None:
+        nonlocal launches
+        if launches == failing:
+            raise RuntimeError("no compiler")
+        launches += 1
+        runtime_launch.launch(*arguments)
+
+    monkeypatch.setattr(runtime_step, "launch", launch)
+    optimizer, variables = everything_on(spec, gradient_accumulation_steps=None), make_variables()
+    gradients = make_gradients(variables, 0)
+    if missing:
+        gradients[0] = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if failing is None:
+            optimizer.apply(gradients, variables)
+        else:
+            with pytest.raises(RuntimeError, match="no compiler"):
+                optimizer.apply(gradients, variables)
+    return optimizer, variables, launches
 
 
 def test_missing_gradients_are_warned_of_once_and_where_they_are_given() -> None:

@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -292,9 +293,80 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message):
             optimizer.load(tmp_path / f"{name}.npz")
         assert (everything(optimizer, variables), repr(optimizer)) == before
-    with pytest.raises(ValueError, match="dynamic scale: expected a number from .*received 0"):
+    with pytest.raises(ValueError, match="expected a scale from .*received 0"):
         optimizer.set_weights([optimizer.weights[0], 0.0, *optimizer.weights[2:]])
     assert (everything(optimizer, variables), repr(optimizer)) == before
+
+
+def test_what_is_set_is_checked() -> None:
+    optimizer, variables = scaled("sgd"), make_variables()
+    run(optimizer, variables, range(2))
+    before = everything(optimizer, variables)
+    weights = optimizer.get_weights()
+    for index in (0, 2, 3):
+        changed = [*weights[:index], np.array(-1), *weights[index + 1 :]]
+        with pytest.raises(ValueError, match=rf"weights\[{index}\]: expected a count, received -1"):
+            optimizer.set_weights(changed)
+    store: dict[str, Any] = {}
+    optimizer.save_own_variables(store)
+    with pytest.raises(ValueError, match=r"store\[1\]: expected a scale"):
+        optimizer.load_own_variables({**store, "1": np.array(np.inf)})
+    assert everything(optimizer, variables) == before
+    # A counter from elsewhere may lie beyond the number of calls at which the scale grows.
+    optimizer.set_weights([np.array(10**6), *weights[1:]])
+    run(optimizer, variables, range(2, 3))
+    assert optimizer.dynamic_scale == 2 * float(weights[1])
+    optimizer.load_own_variables(store)
+    assert optimizer.dynamic_scale == float(weights[1])
+    with pytest.raises(AttributeError, match="has no attribute 'learning_rat'; did you mean"):
+        optimizer.learning_rat = 1.0
+    with pytest.raises(AttributeError):
+        optimizer.inner_optimizer = SGD()
+    optimizer.lr = 0.25
+    assert optimizer.inner_optimizer.learning_rate == optimizer.lr == 0.25
+    with pytest.raises(ValueError, match="name: expected a non-empty"):
+        optimizer.name = 3
+
+
+def test_exclusion_reaches_the_inner_optimizer() -> None:
+    w, b = np.ones(2), np.ones(2)
+    optimizer = LossScaleOptimizer(SGD(1.0, weight_decay=0.5))
+    optimizer.exclude_from_weight_decay([b])
+    optimizer.apply([np.zeros(2), np.zeros(2)], [w, b])
+    assert (w.tolist(), b.tolist()) == ([0.5, 0.5], [1.0, 1.0])
+
+
+def test_only_the_backward_pass_is_quiet() -> None:
+    """Gradients that overflow are what the scale is for; a loss that overflows is not."""
+    w = Variable(np.full(2, 1e30, np.float32))
+    optimizer = LossScaleOptimizer(SGD(), initial_scale=2.0**127)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.minimize(lambda: (w * 2.0).sum() * 1e3, [w])
+        optimizer.get_updates(lambda: (w * 2.0).sum() * 1e3, [w])
+    assert optimizer.skipped_steps == 2
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        optimizer.minimize(lambda: (w * w).sum(), [w])
+
+
+def test_an_inner_factor_that_appears_later_is_refused(tmp_path: Path) -> None:
+    source = SGD(loss_scale_factor=4.0)
+    source.save(tmp_path / "state.npz")
+    optimizer = LossScaleOptimizer(SGD())
+    optimizer.inner_optimizer.load(tmp_path / "state.npz")
+    w = np.ones(2)
+    with pytest.raises(ValueError, match="inner_optimizer: expected loss_scale_factor=None"):
+        optimizer.apply([np.ones(2)], [w])
+    assert w.tolist() == [1, 1]
+
+
+def test_the_count_of_calls_is_returned() -> None:
+    """As ``Optimizer.apply_gradients`` does: calls, not updates; skipped ones are none."""
+    w = np.ones(2)
+    optimizer = LossScaleOptimizer(SGD(gradient_accumulation_steps=2))
+    gradients = [[1.0, 1.0], [np.inf, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    counts = [int(optimizer.apply_gradients([(np.array(g), w)])) for g in gradients]
+    assert counts == [1, 1, 2, 3]
 
 
 def test_configurations_name_the_inner_class() -> None:

@@ -9,6 +9,7 @@ import copy
 import io
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,6 +252,87 @@ class Halving(LearningRateSchedule):
         return {"start": self.start}
 
 
+def test_functions_without_names_stay_with_their_arguments(tmp_path: Path) -> None:
+    optimizer = Adam(beta_1=lambda: 0.5, beta_2=lambda: 0.75)
+    path = tmp_path / "state.npz"
+    optimizer.save(path)
+    optimizer.load(path)
+    assert (optimizer.mode_value("beta_1"), optimizer.beta_1(), optimizer.beta_2()) == (
+        0.9,
+        0.5,
+        0.75,
+    )
+    with pytest.raises(ValueError, match="beta_1 and beta_2: expected callables that their names"):
+        Adam.from_config(optimizer.get_config(), {"<lambda>": lambda: 0.5})
+    with pytest.raises(ValueError, match="beta_1 and beta_2: expected callables that their names"):
+        Adam().load(path, {"<lambda>": lambda: 0.5})
+    config = {**optimizer.get_config(), "beta_1": lambda: 0.25}
+    assert Adam.from_config(config, {"<lambda>": lambda: 0.5}).beta_2() == 0.5
+
+
+def test_exclusions_before_build_are_saved_by_name_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    optimizer = SGD(1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.save(path)
+    for other in (SGD(), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        other.load(path)
+        bias, kernel = Variable([1.0], name="bias"), Variable([1.0], name="kernel")
+        other.build([bias, kernel])
+        other.apply([np.zeros(1, np.float32)] * 2)
+        assert (bias.numpy().tolist(), kernel.numpy().tolist()) == ([1.0], [0.5])
+    optimizer.exclude_from_weight_decay(var_list=[np.ones(1)])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="cannot say which variables var_list holds"):
+        optimizer.save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "folder" / "state.npz", tmp_path / ("x" * 250)
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    SGD(momentum=0.5).save(link)
+    other = SGD()
+    other.load(target)
+    assert link.is_symlink()
+    assert other.momentum == 0.5
+    long = tmp_path / ("y" * 250)
+    SGD(momentum=0.5).save(long)
+    other.load(long)
+
+
+def test_a_warning_is_not_repeated_after_loading(tmp_path: Path) -> None:
+    optimizer, variables = everything_on("sgd"), make_variables()
+    with pytest.warns(UserWarning, match="have no gradient"):
+        optimizer.apply([*gradients(0)[:-1], None], variables)
+    optimizer.save(tmp_path / "state.npz")
+    optimizer.load(tmp_path / "state.npz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.apply([*gradients(1)[:-1], None], variables)
+
+
+def test_a_pickle_of_another_version_is_refused() -> None:
+    state = SGD().__getstate__()
+    with pytest.raises(ValueError, match="pickle: expected one of version 1, received version 99"):
+        SGD.__new__(SGD).__setstate__({**state, "version": 99})
+
+
+def test_a_configuration_that_json_cannot_hold_is_no_file(tmp_path: Path) -> None:
+    class Own(LearningRateSchedule):
+        def __call__(self, step: Any) -> float:
+            return 0.5
+
+        def get_config(self) -> dict[str, Any]:
+            return {"pace": object()}
+
+    with pytest.raises(ValueError, match="expected arguments that JSON holds"):
+        SGD(Own()).save(tmp_path / "state.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_schedules_are_saved(tmp_path: Path) -> None:
     schedule = LinearWarmup(CosineDecay(0.5, 10), 3)
     path = saved(tmp_path, "a", learning_rate=schedule)
@@ -320,7 +402,7 @@ def damaged(path: Path) -> Iterator[tuple[str, Callable[[], None], str]]:
     flipped[whole.index(content[slot]) + len(content[slot]) - 1] ^= 1
     yield "empty", lambda: path.write_bytes(b""), "zip"
     for length in (1, 100, len(whole) // 2, len(whole) - 1):
-        yield f"cut to {length}", lambda n=length: path.write_bytes(whole[:n]), "save"
+        yield f"cut to {length}", lambda n=length: path.write_bytes(whole[:n]), "zip"
     yield "text", lambda: path.write_text("hello"), "zip"
     yield "npy", lambda: path.write_bytes(npy(np.ones(3))), "zip"
     yield "pickle", lambda: path.write_bytes(pickle.dumps({"a": 1})), "zip"
@@ -341,6 +423,12 @@ def damaged(path: Path) -> Iterator[tuple[str, Callable[[], None], str]]:
     yield "pickled header", with_member("header.npy", npy(bomb, allow_pickle=True)), "header"
     huge = {**header["arrays"], slot.removesuffix(".npy"): {"shape": [9**20], "dtype": "<f4"}}
     yield "huge", with_header(arrays=huge), "as the header"
+    encrypted = bytearray(whole)
+    encrypted[whole.index(b"PK\x01\x02") + 8] |= 1
+    yield "encrypted", lambda: path.write_bytes(bytes(encrypted)), "encrypted"
+    nowhere = bytearray(whole)
+    nowhere[whole.index(b"PK\x01\x02") + 42 : whole.index(b"PK\x01\x02") + 46] = b"\xff" * 4
+    yield "a member elsewhere", lambda: path.write_bytes(bytes(nowhere)), "save"
     code = content[slot].replace(b"(3, 4)", b"exit()")
     yield "code", with_member(slot, code), "as the header"
 
@@ -378,9 +466,22 @@ def test_files_that_agree_with_themselves_may_still_not_fit(tmp_path: Path) -> N
         "slot/m/0: expected float32": lambda h, a: a.update({"slot/m/0": a["slot/m/0"] + 0.5j}),
         "unknown argument": lambda h, a: h["config"].update(beta_3=1.0),
         "beta_1: expected": lambda h, a: h["config"].update(beta_1=7.0),
-        "malformed .*'config'": lambda h, a: h.pop("config"),
-        "malformed": lambda h, a: h.update(variables=3),
-        "one entry for each": lambda h, a: h.update(excluded=[]),
+        "malformed: 'config'": lambda h, a: h.pop("config"),
+        "malformed: 'variables'": lambda h, a: h.update(variables=3),
+        "malformed: 'variables' is \\[1": lambda h, a: h.update(variables=[1, 2, 3, 4]),
+        "malformed: 'excluded'": lambda h, a: h.update(excluded=[]),
+        "malformed: 'excluded' is \\[1": lambda h, a: h.update(excluded=[1, 0, 0, 0]),
+        "name: expected": lambda h, a: h["config"].update(name=3),
+        "'self'": lambda h, a: h["config"].update(self=3),
+        "learning_rate: expected|config: expected": lambda h, a: h["config"].update(
+            learning_rate={"class_name": "CosineDecay"}
+        ),
+        "CosineDecay: .*'pace'": lambda h, a: h["config"].update(
+            learning_rate={
+                "class_name": "CosineDecay",
+                "config": {"initial_learning_rate": 1.0, "decay_steps": 2, "pace": 1},
+            }
+        ),
         "without its variable": lambda h, a: a.update({"added_slot/x/9": np.ones(1)}),
     }
     before = everything(optimizer, variables), optimizer.get_config()

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-import threading
+import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -51,9 +51,10 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
 
     Raises:
         OSError: if the file cannot be written.
-        TypeError: if JSON cannot hold the header.
+        ValueError: if JSON cannot hold the header.
     """
-    target = Path(path)
+    # What a link points at is replaced, and the link stays.
+    target = Path(os.path.realpath(path))
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -63,10 +64,14 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
             for key, array in checkpoint.arrays.items()
         },
     }
-    header["digest"] = _digest(header, checkpoint.arrays)
+    try:
+        header["digest"] = _digest(header, checkpoint.arrays)
+    except TypeError as error:
+        raise ValueError(
+            f"{os.fspath(path)}: expected arguments that JSON holds; {error}."
+        ) from None
     # In the same folder, because a file can be moved at once only within a file system.
-    writer = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = target.with_name(f".{target.name}.{writer}.tmp")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
             contents: dict[str, Any] = {_HEADER: np.array(json.dumps(header)), **checkpoint.arrays}
@@ -97,7 +102,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         path: the file.
 
     Raises:
-        OSError: if there is no file, or it cannot be read.
+        OSError: if there is no file, or it cannot be opened.
         ValueError: if it is not such a file, cut short, changed, or of a later version.
     """
     with Path(path).open("rb") as file:
@@ -110,8 +115,8 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
             KeyError,
             TypeError,
             AttributeError,
-            NotImplementedError,
-            RecursionError,
+            RuntimeError,
+            OSError,
             ValueError,
         ) as error:
             raise ValueError(

@@ -11,6 +11,8 @@ from optgen.runtime.schedules import LearningRateSchedule, deserialize, serializ
 FUNCTION = "function"
 """The ``class_name`` under which a callable stands in a configuration."""
 
+_UNNAMED = (lambda: None).__name__
+
 
 def name_of(function: Any) -> str:
     """Return the name by which a configuration knows a callable."""
@@ -41,9 +43,9 @@ def from_config(name: str, value: Value, custom_objects: Mapping[str, Any]) -> V
     Raises:
         ValueError: if a name is unknown.
     """
-    if not isinstance(value, Mapping) or "class_name" not in value:
+    if not isinstance(value, Mapping):
         return value
-    if value["class_name"] != FUNCTION:
+    if not is_function(value):
         return deserialize(value, custom_objects)
     function = str(value.get("config"))
     if function not in custom_objects:
@@ -52,6 +54,26 @@ def from_config(name: str, value: Value, custom_objects: Mapping[str, Any]) -> V
             f"contain; pass custom_objects={{{function!r}: ...}}."
         )
     return custom_objects[function]
+
+
+def is_function(value: Value) -> bool:
+    """Say whether a value of a configuration stands for a callable."""
+    return isinstance(value, Mapping) and value.get("class_name") == FUNCTION
+
+
+def check_function_names(config: Mapping[str, Value]) -> None:
+    """Raise ValueError if several arguments hold functions without a name of their own."""
+    unnamed = [
+        name
+        for name, value in config.items()
+        if is_function(value) and value.get("config") == _UNNAMED
+    ]
+    if len(unnamed) > 1:
+        raise ValueError(
+            f"{' and '.join(unnamed)}: expected callables that their names tell apart, received "
+            f"{len(unnamed)} that are called {_UNNAMED!r}. Define them with `def`, or put the "
+            "callables into the configuration."
+        )
 
 
 def to_text(value: Value) -> str:

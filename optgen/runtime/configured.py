@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, cast
 
 from optgen.runtime.arguments import COMMON, LEGACY, checked_name, not_zero, split_legacy
-from optgen.runtime.configuration import from_config, to_config, to_text
+from optgen.runtime.attributes import Attributes
+from optgen.runtime.configuration import check_function_names, from_config, to_config, to_text
 from optgen.runtime.description import Hyperparameter, Mode, Slot, StageScalars, Value
 from optgen.runtime.schedules import LearningRateSchedule
 from optgen.runtime.settings import (
@@ -31,7 +31,7 @@ class _HyperparameterAttribute:
         optimizer._assign(self._name, value)
 
 
-class Configured:
+class Configured(Attributes):
     """Hyperparameters and common arguments, which are attributes, and the mode they select."""
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
@@ -77,7 +77,7 @@ class Configured:
         self._settings, self._learning_rate = checked_settings(
             type(self).__name__, self._arguments, self._own, given, unknown
         )
-        self.name = checked_name(name)
+        self._name = checked_name(name)
         self._mode = self.select_mode()
 
     def select_mode(self) -> Mode:
@@ -91,14 +91,6 @@ class Configured:
         """
         value = self._settings.values[name]
         return not_zero(self._arguments[name]) if callable(value) else value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute; AttributeError for a public one that the class does not know."""
-        if not name.startswith("_") and name != "name" and not hasattr(type(self), name):
-            close = difflib.get_close_matches(name, [*self._arguments, "name"], n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
-        super().__setattr__(name, value)
 
     def _assign(self, name: str, value: object) -> None:
         """Change a hyperparameter; refuse what would need another mode or other state."""
@@ -183,9 +175,12 @@ class Configured:
 
         Raises:
             ValueError: if an argument is refused or unknown, or a name is not in
-                ``custom_objects``.
+                ``custom_objects`` or stands for several functions.
         """
         known = custom_objects or {}
+        check_function_names(config)
+        if "self" in config:
+            raise ValueError(f"{cls.__name__} got unknown argument 'self'.")
         values = {name: from_config(name, value, known) for name, value in config.items()}
         return cast("Callable[..., Self]", cls)(**values)
 

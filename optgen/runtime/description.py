@@ -127,4 +127,4 @@ class Mode:
 
 
 Value = Any
-"""A hyperparameter's value: float, int, bool, str, None, or a callable for a learning rate."""
+"""An argument's value: float, int, bool, str, None, or what stands for a float."""

@@ -5,44 +5,45 @@ from __future__ import annotations
 import copy
 import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optgen.runtime.arguments import checked, checked_name
+from optgen.runtime.arguments import checked_name
 from optgen.runtime.arrays import Array
+from optgen.runtime.attributes import Attributes
 from optgen.runtime.calls import check_operation_name, unzipped
 from optgen.runtime.checkpoint import Checkpoint, write
-from optgen.runtime.description import Hyperparameter
-from optgen.runtime.minimize import Loss, Minimizer, Variables
+from optgen.runtime.dynamic_scale import CHECKS, GROWTH_STEPS, INITIAL_SCALE, KEYS, DynamicScale
+from optgen.runtime.header import check_class
+from optgen.runtime.minimize import Minimizer
 from optgen.runtime.optimizer import Optimizer
 from optgen.runtime.saving import restore
 from optgen.runtime.schedules import LearningRateSchedule
-from optgen.runtime.state_access import ArrayList, replace_all
-from optgen.runtime.variable import Tensor, Variable
-
-_LARGEST, _SMALLEST = 2.0**127, 2.0**-126
-"""The scale stays a normal number of float32, so that kernels never divide by 0 or infinity."""
-
-_INITIAL_SCALE = Hyperparameter(
-    "initial_scale", "float", 2.0**15, minimum=_SMALLEST, maximum=_LARGEST
+from optgen.runtime.state_access import (
+    OWN_CHECKS,
+    ArrayList,
+    Checks,
+    load_all,
+    replace_all,
+    store_all,
 )
-_GROWTH_STEPS = Hyperparameter("dynamic_growth_steps", "int", 2000, minimum=1)
+from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _PACKAGE = "optgen.optimizers"
 _INNER = "inner/"
 
 
-class LossScaleOptimizer(Minimizer):
+class LossScaleOptimizer(Attributes, Minimizer):
     """An optimizer whose loss is scaled up as far as the gradients allow.
 
     The loss is multiplied by a scale before it is differentiated, so that small gradients survive
     a low precision; the kernels of the inner optimizer divide by it again. If any gradient of any
     variable holds NaN or infinity, the whole call is skipped: no variable, slot, count or schedule
     moves, and the scale is halved. After ``dynamic_growth_steps`` calls in a row without a skip it
-    is doubled. What is not listed here is that of the inner optimizer.
+    is doubled. Hyperparameters and slots are reached through ``inner_optimizer``.
 
     Args:
         inner_optimizer: the optimizer that makes the updates, without a ``loss_scale_factor``.
@@ -50,9 +51,6 @@ class LossScaleOptimizer(Minimizer):
         dynamic_growth_steps: calls without a skip until the scale is doubled.
         name: the optimizer's name.
         **kwargs: the arguments of optimizers, which belong to the inner one, are refused.
-
-    Attributes:
-        inner_optimizer: the optimizer that makes the updates.
 
     Raises:
         ValueError: if an argument is refused.
@@ -62,6 +60,9 @@ class LossScaleOptimizer(Minimizer):
         ``keras.optimizers.LossScaleOptimizer`` of Keras 3
     """
 
+    # A scaled loss may overflow, which skips the call and is no reason for a warning.
+    _expects_overflow: ClassVar[bool] = True
+
     def __init__(
         self,
         inner_optimizer: Optimizer,
@@ -70,15 +71,11 @@ class LossScaleOptimizer(Minimizer):
         name: str = "LossScaleOptimizer",
         **kwargs: object,
     ) -> None:
-        _check_inner(inner_optimizer, kwargs)
-        self.inner_optimizer = inner_optimizer
-        self.name = checked_name(name)
-        self._initial_scale = _number(_INITIAL_SCALE, initial_scale)
-        self._growth_steps = checked(_GROWTH_STEPS, dynamic_growth_steps)
-        self._scale = np.array(self._initial_scale).view(Tensor)
-        self._step_counter = np.array(0, np.int64).view(Tensor)
-        self._skipped = np.array(0, np.int64).view(Tensor)
-        self._last_skipped = False
+        _check_unknown(kwargs)
+        _check_inner(inner_optimizer)
+        self._inner = inner_optimizer
+        self._name = checked_name(name)
+        self._dynamic_scale = DynamicScale(initial_scale, dynamic_growth_steps)
 
     # Stepping ------------------------------------------------------------------------------
 
@@ -100,7 +97,7 @@ class LossScaleOptimizer(Minimizer):
             experimental_aggregate_gradients: has no effect.
 
         Returns:
-            The inner optimizer's ``iterations``, int64 of rank 0.
+            How many calls the inner optimizer has counted; skipped ones are none. int64 of rank 0.
 
         Raises:
             TypeError: if an item is not a pair.
@@ -108,7 +105,7 @@ class LossScaleOptimizer(Minimizer):
         """
         check_operation_name(name)
         self.apply(*unzipped(grads_and_vars))
-        return self.iterations
+        return snapshot(self.inner_optimizer._iteration)
 
     def apply(
         self, gradients: Iterable[Any], variables: Iterable[Array | Variable] | None = None
@@ -122,34 +119,11 @@ class LossScaleOptimizer(Minimizer):
         Raises:
             ValueError: as ``Optimizer.apply`` does; gradients that are not finite are no error.
         """
+        _check_inner(self.inner_optimizer)
         taken = self.inner_optimizer._apply(
             gradients, variables, self.dynamic_scale, only_if_finite=True
         )
-        self._last_skipped = not taken
-        if not taken:
-            self._skipped += 1
-            self._step_counter[...] = 0
-            self._scale[...] = max(self.dynamic_scale * 0.5, _SMALLEST)
-        elif self._step_counter == self._growth_steps - 1:
-            self._step_counter[...] = 0
-            self._scale[...] = min(self.dynamic_scale * 2.0, _LARGEST)
-        else:
-            self._step_counter += 1
-
-    def minimize(
-        self,
-        loss: Loss,
-        var_list: Variables,
-        grad_loss: Any = None,
-        name: str | None = None,
-        tape: None = None,
-    ) -> Tensor:
-        """Update Variables by one step that makes a loss smaller; see ``Optimizer.minimize``.
-
-        Gradients that overflow are no reason for a warning: the call is skipped.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            return super().minimize(loss, var_list, grad_loss, name, tape)
+        self._dynamic_scale.count(taken)
 
     def scale_loss(self, loss: Any) -> Any:
         """Return a loss times the scale of the next call."""
@@ -159,33 +133,45 @@ class LossScaleOptimizer(Minimizer):
         """Give variables the values of their averages; see the inner optimizer."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Array | Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Leave variables out of weight decay; see ``Optimizer.exclude_from_weight_decay``."""
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
     # What can be seen ----------------------------------------------------------------------
+
+    @property
+    def inner_optimizer(self) -> Optimizer:
+        """The optimizer that makes the updates."""
+        return self._inner
 
     @property
     def dynamic_scale(self) -> float:
         """By what the loss of the next call is multiplied."""
-        return float(self._scale)
+        return self._dynamic_scale.value
 
     @property
     def initial_scale(self) -> float:
         """By what the first loss was multiplied."""
-        return self._initial_scale
+        return self._dynamic_scale.initial
 
     @property
     def dynamic_growth_steps(self) -> int:
         """Calls without a skip until the scale is doubled."""
-        steps: int = self._growth_steps
-        return steps
+        return self._dynamic_scale.growth_steps
 
     @property
     def skipped_steps(self) -> int:
         """How many calls were skipped so far."""
-        return int(self._skipped)
+        return self._dynamic_scale.skipped
 
     @property
     def last_step_skipped(self) -> bool:
         """Whether the last call was skipped because a gradient was not finite."""
-        return self._last_skipped
+        return self._dynamic_scale.last_skipped
 
     @property
     def built(self) -> bool:
@@ -206,21 +192,26 @@ class LossScaleOptimizer(Minimizer):
     def learning_rate(self, value: float | LearningRateSchedule | Callable[[], float]) -> None:
         self.inner_optimizer.learning_rate = value
 
-    # State ---------------------------------------------------------------------------------
-
     @property
-    def _own(self) -> list[Array]:
-        return [self._step_counter, self._scale, self._skipped]
+    def lr(self) -> float:
+        """Another name of ``learning_rate``, from older versions of Keras."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: float | LearningRateSchedule | Callable[[], float]) -> None:
+        self.learning_rate = value
+
+    # State ---------------------------------------------------------------------------------
 
     @property
     def variables(self) -> ArrayList:
         """Calls since the last change of the scale, the scale, skipped calls; then the inner's."""
-        return ArrayList([*self._own, *self.inner_optimizer.variables])
+        return ArrayList([*self._dynamic_scale.arrays, *self.inner_optimizer.variables])
 
     @property
     def weights(self) -> ArrayList:
         """As ``variables``, with the inner optimizer's ``weights``."""
-        return ArrayList([*self._own, *self.inner_optimizer.weights])
+        return ArrayList([*self._dynamic_scale.arrays, *self.inner_optimizer.weights])
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``."""
@@ -228,9 +219,15 @@ class LossScaleOptimizer(Minimizer):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""
-        if len(weights) > 1:
-            _check_scale(weights[1])
-        replace_all("weights", self.weights, weights, self.built)
+        replace_all("weights", self.weights, weights, self.built, _CHECKS)
+
+    def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
+        """Put copies of ``variables`` into a store under the keys ``"0"``, ``"1"``, ..."""
+        store_all(store, self.variables)
+
+    def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
+        """Give ``variables`` the values of a store; ValueError, and no change, if refused."""
+        load_all(store, self.variables, self.built, _CHECKS)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write arguments and state to a file; see ``Optimizer.save``."""
@@ -249,26 +246,26 @@ class LossScaleOptimizer(Minimizer):
             "config": {
                 name: x for name, x in self.get_config().items() if name != "inner_optimizer"
             },
-            "last_step_skipped": self._last_skipped,
+            "last_step_skipped": self.last_step_skipped,
             "inner": inner.header,
         }
-        own = {"step_counter": self._step_counter, "scale": self._scale, "skipped": self._skipped}
+        own = dict(zip(KEYS, self._dynamic_scale.arrays, strict=True))
         return Checkpoint(header, {**own, **{_INNER + k: a for k, a in inner.arrays.items()}})
 
     def _restore(self, checkpoint: Checkpoint, custom_objects: Mapping[str, Any]) -> None:
         header, arrays = checkpoint
-        if header.get("class") != type(self).__name__:
-            raise ValueError(
-                f"class: expected a file of {type(self).__name__}, received one of "
-                f"{header.get('class')!r}."
-            )
-        new = type(self)(self.inner_optimizer, **header["config"])
-        values = [arrays["step_counter"], arrays["scale"], arrays["skipped"]]
-        _check_scale(arrays["scale"])
-        replace_all("state", new._own, values, True)
-        new._last_skipped = bool(header["last_step_skipped"])
+        check_class(header, type(self).__name__)
+        config, inner_header = header.get("config"), header.get("inner")
+        if not isinstance(config, dict) or not isinstance(inner_header, dict):
+            raise ValueError("the header is malformed: expected 'config' and 'inner'.")
+        if config.keys() != _ARGUMENTS or not arrays.keys() >= {*KEYS}:
+            raise ValueError("the header is malformed: expected other arguments and arrays.")
+        new = type(self)(self.inner_optimizer, **config)
+        scale = new._dynamic_scale
+        replace_all("state", scale.arrays, [arrays[key] for key in KEYS], True, CHECKS)
+        scale.last_skipped = header.get("last_step_skipped") is True
         inner = {k.removeprefix(_INNER): a for k, a in arrays.items() if k.startswith(_INNER)}
-        self.inner_optimizer._restore(Checkpoint(header["inner"], inner), custom_objects)
+        self.inner_optimizer._restore(Checkpoint(inner_header, inner), custom_objects)
         self.__dict__.update(vars(new))
 
     def __copy__(self) -> Self:
@@ -283,8 +280,8 @@ class LossScaleOptimizer(Minimizer):
         return {
             "name": self.name,
             "inner_optimizer": {"class_name": type(inner).__name__, "config": inner.get_config()},
-            "initial_scale": self._initial_scale,
-            "dynamic_growth_steps": self._growth_steps,
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
         }
 
     @classmethod
@@ -312,25 +309,29 @@ class LossScaleOptimizer(Minimizer):
         """Return the call of the constructor, without arguments that have their defaults."""
         arguments = [repr(self.inner_optimizer)]
         for h, value in (
-            (_INITIAL_SCALE, self._initial_scale),
-            (_GROWTH_STEPS, self._growth_steps),
+            (INITIAL_SCALE, self.initial_scale),
+            (GROWTH_STEPS, self.dynamic_growth_steps),
         ):
             arguments += [f"{h.name}={value!r}"] if value != h.default else []
         arguments += [f"name={self.name!r}"] if self.name != type(self).__name__ else []
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 
-def _check_inner(inner: object, others: Mapping[str, object]) -> None:
-    """Raise ValueError unless an optimizer can be given a dynamic scale."""
-    if not isinstance(inner, Optimizer):
-        raise ValueError(
-            f"inner_optimizer: expected an optimizer, received {type(inner).__name__}."
-        )
+def _check_unknown(others: Mapping[str, object]) -> None:
+    """Raise ValueError if there are keywords that no parameter took."""
     if others:
         names = ", ".join(map(repr, others))
         raise ValueError(
             f"LossScaleOptimizer got unknown argument(s) {names}; set arguments of optimizers on "
             "the inner_optimizer."
+        )
+
+
+def _check_inner(inner: object) -> None:
+    """Raise ValueError unless an optimizer can be given a dynamic scale."""
+    if not isinstance(inner, Optimizer):
+        raise ValueError(
+            f"inner_optimizer: expected an optimizer, received {type(inner).__name__}."
         )
     if "loss_scale_factor" in inner._own:
         raise ValueError(
@@ -344,21 +345,9 @@ def _check_inner(inner: object, others: Mapping[str, object]) -> None:
         )
 
 
-def _check_scale(value: ArrayLike) -> None:
-    """Raise ValueError unless a saved scale is one that the optimizer could have had."""
-    scale = np.asarray(value)
-    if scale.shape == () and not _SMALLEST <= float(scale) <= _LARGEST:
-        raise ValueError(
-            f"dynamic scale: expected a number from {_SMALLEST:g} to {_LARGEST:g}, received "
-            f"{float(scale):g}."
-        )
+_CHECKS: Checks = (*CHECKS, *OWN_CHECKS)
 
-
-def _number(hyperparameter: Hyperparameter, value: object) -> float:
-    if callable(value):
-        raise ValueError(f"{hyperparameter.name}: expected a number, received a callable.")
-    number: float = checked(hyperparameter, value)
-    return number
+_ARGUMENTS = {"name", INITIAL_SCALE.name, GROWTH_STEPS.name}
 
 
 def _class_of(name: object, custom_objects: Mapping[str, Any]) -> Any:

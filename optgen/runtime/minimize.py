@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Minimizer:
 
     The class that it is mixed into defines ``apply_gradients`` and ``scale_loss``.
     """
+
+    _expects_overflow: ClassVar[bool] = False
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Any, Any]], name: str | None = None
@@ -73,7 +75,10 @@ class Minimizer:
         scale = float(self.scale_loss(1.0))
         weight = scale if grad_loss is None else scale * _checked_weight(grad_loss)
         variables, found = gradients(
-            _checked_loss(loss), _checked_variables("var_list", var_list), weight
+            _checked_loss(loss),
+            _checked_variables("var_list", var_list),
+            weight,
+            self._expects_overflow,
         )
         return self._apply_scaled(found, variables, scale, name)
 
@@ -90,7 +95,7 @@ class Minimizer:
         Raises:
             ValueError: as ``minimize`` does, and if the loss does not depend on one of them.
         """
-        return [gradient.view(Tensor) for gradient in _all_gradients(loss, params, None)[1]]
+        return [gradient.view(Tensor) for gradient in _all_gradients(loss, params)[1]]
 
     def get_updates(self, loss: Loss, params: Variables) -> list[Tensor]:
         """Update Variables by one step, and return what was done as a list.
@@ -106,7 +111,7 @@ class Minimizer:
             ValueError: as ``get_gradients`` does.
         """
         scale = float(self.scale_loss(1.0))
-        variables, found = _all_gradients(loss, params, scale)
+        variables, found = _all_gradients(loss, params, scale, self._expects_overflow)
         return [self._apply_scaled(found, variables, scale, None)]
 
     def _apply_scaled(
@@ -121,10 +126,12 @@ class Minimizer:
 
 
 def _all_gradients(
-    loss: Loss, params: Variables, weight: float | None
+    loss: Loss, params: Variables, weight: float | None = None, may_overflow: bool = False
 ) -> tuple[list[Variable], list[Array]]:
     """Return the Variables and their gradients; ValueError if one has none."""
-    variables, found = gradients(_checked_loss(loss), _checked_variables("params", params), weight)
+    variables, found = gradients(
+        _checked_loss(loss), _checked_variables("params", params), weight, may_overflow
+    )
     complete = []
     for index, (variable, gradient) in enumerate(zip(variables, found, strict=True)):
         if gradient is None:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 from optgen.runtime.arrays import Array
-from optgen.runtime.checkpoint import Checkpoint, Header, read, write
-from optgen.runtime.configuration import FUNCTION
+from optgen.runtime.checkpoint import VERSION, Checkpoint, Header, read, write
+from optgen.runtime.configuration import is_function
+from optgen.runtime.description import Value
 from optgen.runtime.gradients import GradientReader
-from optgen.runtime.state import State
-from optgen.runtime.state_access import StateAccess, converted_for
+from optgen.runtime.header import checked_header, described
+from optgen.runtime.state_access import StateAccess, check_is_count, converted_for
 from optgen.runtime.values import Tensor
 
 _ITERATION = "iteration"
@@ -33,6 +34,9 @@ class Saving(StateAccess):
 
         Raises:
             OSError: if the file cannot be written.
+            ValueError: if JSON cannot hold the configuration of a schedule of your own, or
+                variables are excluded from weight decay before ``build``, where no file can say
+                which they are.
         """
         write(path, self._checkpoint())
 
@@ -47,11 +51,11 @@ class Saving(StateAccess):
         Args:
             path: the file.
             custom_objects: by name, the callables and classes of your own that were among the
-                arguments. A callable that this optimizer has for the same argument is kept
-                without.
+                arguments. Where it does not name a callable, this optimizer keeps its own for
+                that argument.
 
         Raises:
-            OSError: if the file cannot be read.
+            OSError: if there is no file, or it cannot be opened.
             ValueError: if it is not such a file, cut short or changed, or of another class of
                 optimizer; if the optimizer is not built with variables of the same number, names,
                 shapes and dtypes; if a name is not in ``custom_objects``. The message says which.
@@ -63,27 +67,30 @@ class Saving(StateAccess):
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
-            header["variables"] = _described(self._state)
+            header["variables"] = described(self._state)
             header["excluded"] = list(self._state.excluded)
             arrays |= self._state.by_key()
+        elif self._excluded_variables:
+            raise ValueError(
+                "exclude_from_weight_decay: a file cannot say which variables var_list holds "
+                "before build; call build(variables) first, or exclude by var_names."
+            )
+        else:
+            header["excluded_names"] = list(self._excluded_names)
         arrays |= {f"{_ADDED_WEIGHT}{name}": array for name, array in self._added_weights.items()}
         return Checkpoint(header, arrays)
 
     def _restore(self, checkpoint: Checkpoint, custom_objects: Mapping[str, Any]) -> None:
-        header, arrays = checkpoint
-        if header.get("class") != type(self).__name__:
-            raise ValueError(
-                f"class: expected a file of {type(self).__name__}, received one of "
-                f"{header.get('class')!r}."
-            )
-        _check_variables(header.get("variables"), self._state)
+        header = checked_header(checkpoint.header, type(self).__name__, self._state)
         # A new optimizer takes everything first, so that a refusal leaves this one alone.
-        new = type(self).from_config(header["config"], self._callables(header, custom_objects))
-        if self._state is not None:
+        config = self._with_own_callables(header["config"], custom_objects)
+        new = type(self).from_config(config, custom_objects)
+        if self._state is None:
+            new.exclude_from_weight_decay(var_names=header["excluded_names"])
+        else:
             new._adopt(self._state.variables, self._state.names, header["excluded"])
-        new._take(arrays)
-        new._excluded_variables = self._excluded_variables
-        new._excluded_names = self._excluded_names
+        new._take(checkpoint.arrays)
+        new._warned = self._warned
         self.__dict__.update(vars(new))
 
     def _adopt(
@@ -94,23 +101,23 @@ class Saving(StateAccess):
     ) -> None:
         """Build with variables that another optimizer had."""
         state = self._empty_state(variables, names)
-        if len(excluded) != len(variables):
-            raise ValueError("excluded: expected one entry for each variable.")
-        state.excluded = tuple(map(bool, excluded))
+        state.excluded = tuple(excluded)
         self._fill_columns(state, self._settings.values)
         self._state, self._reader = state, GradientReader(state)
 
-    def _callables(self, header: Header, custom_objects: Mapping[str, Any]) -> dict[str, Any]:
-        """Return custom objects, after callables that stand for the same arguments here."""
+    def _with_own_callables(
+        self, config: Mapping[str, Value], custom_objects: Mapping[str, Any]
+    ) -> dict[str, Value]:
+        """Return a configuration with callables of this optimizer where no custom object is."""
         own = self._values()
-        kept = {
-            value["config"]: own[name]
-            for name, value in header["config"].items()
-            if isinstance(value, dict)
-            and value.get("class_name") == FUNCTION
+        return {
+            name: own[name]
+            if is_function(value)
+            and value.get("config") not in custom_objects
             and callable(own.get(name))
+            else value
+            for name, value in config.items()
         }
-        return {**kept, **custom_objects}
 
     def _take(self, arrays: Mapping[str, Array]) -> None:
         """Copy saved arrays into a new optimizer's state; ValueError if they do not fit it."""
@@ -132,15 +139,14 @@ class Saving(StateAccess):
                     f"{key}: expected {target.dtype.name}, received {value.dtype.name}."
                 )
             target[...] = converted_for(key, target, value)
-        if self._iteration < 0:
-            raise ValueError(f"{_ITERATION}: expected a count, received {self._iteration}.")
+        check_is_count(_ITERATION, self._iteration)
         for key, array in added.items():
             if key.startswith(_ADDED_WEIGHT):
                 self._added_weights[key.removeprefix(_ADDED_WEIGHT)] = array.view(Tensor)
             else:
                 name, _, position = key.removeprefix(_ADDED_SLOT).rpartition("/")
-                count = 0 if self._state is None else len(self._state.variables)
-                if self._state is None or int(position) >= count:
+                known = () if self._state is None else range(len(self._state.variables))
+                if self._state is None or position not in map(str, known):
                     raise ValueError(f"state: expected no {key!r} without its variable.")
                 self._state.added_slots.setdefault(name, {})[int(position)] = array.view(Tensor)
 
@@ -154,6 +160,7 @@ class Saving(StateAccess):
         """
         remade = ("_reader", "_mode", "_programs")
         found = {name: value for name, value in vars(self).items() if name not in remade}
+        found["version"] = VERSION
         if self._state is not None:
             found["_state"] = {
                 "variables": self._state.variables,
@@ -164,6 +171,12 @@ class Saving(StateAccess):
         return found
 
     def __setstate__(self, found: dict[str, Any]) -> None:
+        found = dict(found)
+        if (version := found.pop("version", None)) != VERSION:
+            raise ValueError(
+                f"pickle: expected one of version {VERSION}, received version {version!r}; "
+                "use save(path) for what another optgen is to read."
+            )
         self.__dict__.update(found, _state=None, _reader=None)
         self._mode = self.select_mode()
         self._programs = self._new_programs()
@@ -195,48 +208,3 @@ def restore(
         optimizer._restore(checkpoint, custom_objects or {})
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{os.fspath(path)}: expected a file that an optimizer's save(path) wrote; its header "
-            f"is malformed ({type(error).__name__}: {error})."
-        ) from error
-
-
-def _described(state: State) -> list[dict[str, Any]]:
-    """Say what the variables of a state are, for a header."""
-    return [
-        {"name": name, "shape": list(w.shape), "dtype": w.dtype.name}
-        for name, w in zip(state.names, state.variables, strict=True)
-    ]
-
-
-def _check_variables(saved: list[dict[str, Any]] | None, state: State | None) -> None:
-    """Raise ValueError unless variables are those that a file was written for."""
-    if saved is None and state is None:
-        return
-    if saved is None:
-        raise ValueError(
-            "variables: the file is of an optimizer that was not built yet; load it before build."
-        )
-    if state is None:
-        raise ValueError(
-            f"variables: the file is of an optimizer of {len(saved)} variables, and this one is "
-            "not built; call build(variables) first."
-        )
-    own = _described(state)
-    if len(saved) != len(own):
-        raise ValueError(
-            f"variables: expected a file for {len(own)} variables, received one for {len(saved)}."
-        )
-    for index, (theirs, ours) in enumerate(zip(saved, own, strict=True)):
-        for what in ("name", "shape", "dtype"):
-            known = theirs[what] is not None and ours[what] is not None
-            if known and theirs[what] != ours[what]:
-                raise ValueError(
-                    f"variable {index}{_named(ours)}: expected a file with the {what} "
-                    f"{ours[what]!r}, received one with {theirs[what]!r}{_named(theirs)}."
-                )
-
-
-def _named(description: Mapping[str, Any]) -> str:
-    return "" if description["name"] is None else f" ({description['name']})"

@@ -125,6 +125,7 @@ class LearningRate:
 
     def __init__(self, hyperparameter: Hyperparameter, value: Value) -> None:
         self._hyperparameter = hyperparameter
+        self._checked: float | None = None
         self.array: Array = np.array(0.0).view(Tensor)
         self.function: Callable[..., object] | None = None
         self.assign(value)
@@ -145,7 +146,11 @@ class LearningRate:
             calls: how many calls have been counted so far, which is the step of a schedule.
         """
         if self.function is None:
-            return float(self.array)
+            number = float(self.array)
+            if number != self._checked:
+                # The array is in the hands of users, too.
+                self._checked = checked(self._hyperparameter, number)
+            return number
         if isinstance(self.function, LearningRateSchedule):
             return called(self._hyperparameter, self.function, calls)
         return called(self._hyperparameter, self.function)

@@ -52,8 +52,8 @@ class StateAccess(Stateful):
         """The optimizer's own state as live arrays, in the order of TensorFlow 2.
 
         The count of calls (rank 0, int64); then, once built, one slot after the other, each for
-        all variables, averages and accumulators if on, and what ``add_variable`` added. May also
-        be called, which gives the same list.
+        all variables, slots of ``add_slot``, averages and accumulators if on, and what
+        ``add_variable`` added. May also be called, which gives the same list.
         """
         own = [] if self._state is None else self._state.in_order_of_slots()
         return ArrayList([self._iteration, *own, *self._added_weights.values()])
@@ -305,7 +305,24 @@ def store_all(store: MutableMapping[str, Array], arrays: Sequence[Array]) -> Non
         store[str(index)] = np.array(array, subok=False)
 
 
-def load_all(store: Mapping[str, ArrayLike], targets: Sequence[Array], built: bool) -> None:
+def check_is_count(what: str, value: Array) -> None:
+    """Raise ValueError unless a new value of an array of rank 0 is a count."""
+    if value < 0:
+        raise ValueError(f"{what}: expected a count, received {value}.")
+
+
+Checks = Sequence[Callable[[str, Array], None]]
+
+OWN_CHECKS: Checks = (check_is_count,)
+"""What the first arrays of an optimizer's state must be besides numbers."""
+
+
+def load_all(
+    store: Mapping[str, ArrayLike],
+    targets: Sequence[Array],
+    built: bool,
+    checks: Checks = OWN_CHECKS,
+) -> None:
     """Copy what ``store_all`` stored into arrays, all or none; see ``replace_all``."""
     keys = [str(index) for index in range(len(targets))]
     if set(store.keys()) != set(keys):
@@ -314,13 +331,28 @@ def load_all(store: Mapping[str, ArrayLike], targets: Sequence[Array], built: bo
             f"{', '.join(sorted(map(repr, store.keys()))[:8])}. The optimizer that saved it "
             "had other arguments or variables, or one of the two is not built."
         )
-    replace_all("store", targets, [store[key] for key in keys], built)
+    replace_all("store", targets, [store[key] for key in keys], built, checks)
 
 
 def replace_all(
-    what: str, targets: Sequence[Array], values: Sequence[ArrayLike], built: bool
+    what: str,
+    targets: Sequence[Array],
+    values: Sequence[ArrayLike],
+    built: bool,
+    checks: Checks = OWN_CHECKS,
 ) -> None:
-    """Copy values into arrays, of which the first is the count of calls; all or none."""
+    """Copy values into arrays of state, all or none.
+
+    Args:
+        what: what the values are, for messages.
+        targets: the arrays.
+        values: one for each.
+        built: whether the optimizer is built, for a hint.
+        checks: functions that raise ValueError, one for each of the first arrays.
+
+    Raises:
+        ValueError: if there are more or fewer values, or one is refused.
+    """
     if len(values) != len(targets):
         hint = "" if built else " The optimizer is not built; call build(variables) first."
         raise ValueError(f"{what}: expected {len(targets)} arrays, received {len(values)}.{hint}")
@@ -328,8 +360,8 @@ def replace_all(
         converted_for(f"{what}[{index}]", target, value)
         for index, (target, value) in enumerate(zip(targets, values, strict=True))
     ]
-    if converted[0] < 0:
-        raise ValueError(f"{what}[0]: expected a count of calls, received {converted[0]}.")
+    for index, (check, array) in enumerate(zip(checks, converted, strict=False)):
+        check(f"{what}[{index}]", array)
     for target, array in zip(targets, converted, strict=True):
         target[...] = array
 

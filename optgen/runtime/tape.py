@@ -76,6 +76,7 @@ def gradients(
     loss: Callable[[], Any],
     variables: Sequence[Variable] | Callable[[], Sequence[Variable]],
     weight: Any = None,
+    may_overflow: bool = False,
 ) -> tuple[list[Variable], list[Array | None]]:
     """Run a loss once and differentiate it.
 
@@ -90,6 +91,7 @@ def gradients(
             called after the loss, and then all Variables that the loss reads are traced.
         weight: the gradient of whatever follows the loss, by which its elements are weighted:
             real numbers that broadcast to its shape; None for ones.
+        may_overflow: whether infinities and NaN in the derivatives are no reason to warn.
 
     Returns:
         The variables, and for each a new array of its shape and dtype, or None if the loss does
@@ -116,8 +118,10 @@ def gradients(
         active.trace = None
     seed = _seed(value, weight)
     listed = list(variables() if callable(variables) else variables)
-    found = {} if end is None else _backward(library, end, seed, trace.roots)
-    return listed, [_gradient_of(variable, trace.roots, found) for variable in listed]
+    quiet: dict[str, Any] = {"over": "ignore", "invalid": "ignore"} if may_overflow else {}
+    with np.errstate(**quiet):
+        found = {} if end is None else _backward(library, end, seed, trace.roots)
+        return listed, [_gradient_of(variable, trace.roots, found) for variable in listed]
 
 
 def _seed(value: Any, weight: Any) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Self, TypeVar
@@ -74,7 +75,12 @@ class LearningRateSchedule:
         Raises:
             ValueError: if an argument is refused, or a schedule inside is of an unknown class.
         """
-        return cls(**_restored(config, custom_objects))
+        arguments = _restored(config, custom_objects)
+        try:
+            inspect.signature(cls).bind(**arguments)
+        except TypeError as error:
+            raise ValueError(f"{cls.__name__}: {error}.") from None
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         config = self._config()
