@@ -33,6 +33,7 @@ class Counting(Optimizer):
     slots = (Slot("m", "element"), Slot("v", "variable"), Slot("start", "element", "w"))
     accumulate = Mode("accumulate")
     rest = Mode("rest")
+    finite = Mode("finite")
     mode = Mode("only", columns=("v",), element_slots=("m", "start"), variable_slots=("v",))
 
     def __init__(self, learning_rate=0.1):
