@@ -7,14 +7,24 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Imported when they are first used: the compiler needs none of them.
+# Imported when they are first used: the compiler needs no class, and classes need no compiler.
 _MODULES = {
+    "CompileError": "optgen.diagnostics",
     "LossScaleOptimizer": "optgen.runtime.loss_scale",
     "Variable": "optgen.runtime.variable",
+    "load": "optgen.loading",
 }
 _SUBMODULES = ("optimizers", "schedules")
 
-__all__ = ["LossScaleOptimizer", "Variable", "__version__", "optimizers", "schedules"]
+__all__ = [
+    "CompileError",
+    "LossScaleOptimizer",
+    "Variable",
+    "__version__",
+    "load",
+    "optimizers",
+    "schedules",
+]
 
 
 def __getattr__(name: str) -> Any:

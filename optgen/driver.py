@@ -63,8 +63,21 @@ def compile_spec(path: Path, watch: Watch = lambda name, code: None) -> Optimize
         CompileError: with every mistake in the spec.
         OSError: if the file cannot be read.
     """
-    data = path.read_bytes()
-    spec, program = load_text(data, str(path))
+    return compile_text(path.read_bytes(), str(path), watch)
+
+
+def compile_text(data: bytes, path: str, watch: Watch = lambda name, code: None) -> Optimizer:
+    """Take the text of a spec through all passes; see ``compile_spec``.
+
+    Args:
+        data: the text, in UTF-8.
+        path: what to call it in messages; its stem names the module.
+        watch: called with each pass's name and result, mode after mode.
+
+    Raises:
+        CompileError: with every mistake in the spec.
+    """
+    spec, program = load_text(data, path)
     verify_program(program)
     modes = compile_modes(program, watch)
     return Optimizer(spec, Source(f"{program.module}.toml", data.decode("utf-8")), program, modes)

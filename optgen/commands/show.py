@@ -1,0 +1,41 @@
+"""`optgen show`: a spec after each of the compiler's stages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from optgen import driver
+from optgen.commands.console import SpecPath, one_spec
+from optgen.ir.program import Schedule, Variant
+from optgen.ir.text import format_program, format_schedule, format_variant
+
+
+def show(
+    spec: SpecPath,
+    after: Annotated[
+        str, typer.Option(help="The stage: program, specialize, isolate, hoist, split, cpu, class.")
+    ] = "split",
+    mode: Annotated[str | None, typer.Option(help="Only this mode.")] = None,
+) -> None:
+    """Show what the compiler made of a spec after one of its stages."""
+    seen: list[tuple[str, Variant | Schedule]] = []
+    (path,) = driver.spec_files([one_spec(spec)])
+    optimizer = driver.compile_spec(path, lambda name, code: seen.append((name, code)))
+    texts = {"program": [format_program(optimizer.program)]}
+    for name, code in seen:
+        if mode is None or code.name == mode:
+            text = format_variant(code) if isinstance(code, Variant) else format_schedule(code)
+            texts.setdefault(name, []).append(text)
+    for file in driver.emit([optimizer]):
+        if file.path == f"{optimizer.program.module}_cpu.py":
+            texts["cpu"] = [file.text]
+        if file.path == f"{optimizer.program.module}.py":
+            texts["class"] = [file.text]
+    known = [m.name for m in optimizer.program.modes]
+    if mode is not None and mode not in known:
+        raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")
+    if after not in texts:
+        raise typer.BadParameter(f"expected one of {', '.join(texts)}, received {after!r}")
+    print("\n".join(texts[after]), end="")

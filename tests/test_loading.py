@@ -1,0 +1,86 @@
+"""`optgen.load`: a spec as a class at once, in the user's cache folder."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import optgen
+from generated import SGD
+from optgen.runtime import Optimizer
+from tests.oracle import SPECS
+
+ROOT = Path(__file__).parent.parent
+TEXT = """
+name = "Plain"
+summary = "Gradient descent."
+update = 'w = w - learning_rate * g'
+
+[hyperparameters]
+learning_rate = { default = 0.5, doc = "How far a step goes." }
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPTGEN_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def stepped(cls: Any, **arguments: Any) -> list[float]:
+    w = np.array([1.0, -2.0])
+    for _ in range(3):
+        cls(**arguments).apply([np.array([0.5, 0.25])], [w])
+    return list(w)
+
+
+def test_a_text_gives_a_class(folder: Path) -> None:
+    plain = optgen.load(TEXT)
+    assert issubclass(plain, Optimizer)
+    assert plain.__name__ == "Plain"
+    assert stepped(plain) == [0.25, -2.375]
+    assert optgen.load(TEXT) is plain
+    assert len(list(folder.iterdir())) == 1
+    assert repr(copy.deepcopy(plain(0.25))) == "Plain(learning_rate=0.25)"
+
+
+def test_a_file_gives_the_class_of_the_package(tmp_path: Path) -> None:
+    loaded = optgen.load(SPECS / "sgd.toml")
+    assert loaded is not SGD
+    assert stepped(loaded, momentum=0.5) == stepped(SGD, momentum=0.5)
+    changed = tmp_path / "plain.toml"
+    for default in (0.5, 0.25):
+        changed.write_text(TEXT.replace("0.5", str(default)))
+        assert optgen.load(str(changed))().learning_rate == default
+
+
+def test_mistakes_are_shown_with_their_places() -> None:
+    with pytest.raises(optgen.CompileError, match=r"E301(?s:.*)spec.toml:4:15"):
+        optgen.load(TEXT.replace("w = w", "w = x"))
+    with pytest.raises(FileNotFoundError):
+        optgen.load("missing.toml")
+
+
+def test_a_second_process_compiles_no_kernel(folder: Path) -> None:
+    script = (
+        "import sys, numpy as np, optgen\n"
+        "cls = optgen.load(sys.stdin.read())\n"
+        "cls().apply([np.ones(2)], [np.ones(2)])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    seen = []
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", script], input=TEXT, text=True, check=True, env=environment
+        )
+        seen.append({p.name: p.stat().st_mtime_ns for p in folder.rglob("*.nbc")})
+    assert seen[0]
+    assert seen[0] == seen[1]
