@@ -184,7 +184,7 @@ class SGD(Optimizer):
             None for every call. Defaults to None.
         name: Name of the optimizer. Defaults to "SGD".
         **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
-            the learning rate by `1 + decay * iterations`.
+            the learning rate by `1 + decay * calls`.
 
     Raises:
         ValueError: If an argument is unknown, or has a value that it does not take.

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 import optgen.runtime.launch as runtime_launch
 import optgen.runtime.step as runtime_step
 from generated import SGD
+from optgen import LossScaleOptimizer, Variable
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.generated_classes import everything_on
@@ -403,7 +405,7 @@ def test_a_call_whose_warning_is_an_error_changes_nothing(spec: str, calls: int)
     optimizer, variables, _ = stepped(spec, calls)
     before = every_byte(optimizer, variables)
     gradients = [*make_gradients(variables, calls)[:-1], None]
-    with pytest.raises(UserWarning, match="1 variable.* no gradient"):
+    with pytest.raises(UserWarning, match="no gradient in this call for variable 4;"):
         optimizer.apply(gradients, variables)
     assert every_byte(optimizer, variables) == before
     assert_continues_as_if_nothing_had_happened(spec, calls, optimizer, variables)
@@ -456,7 +458,9 @@ def counted_call(
 
 def test_missing_gradients_are_warned_of_once_and_where_they_are_given() -> None:
     optimizer, variables = generated("sgd")(), [np.ones(2), np.ones(2)]
-    with pytest.warns(UserWarning, match="SGD: 1 variable.* no gradient") as caught:
+    with pytest.warns(
+        UserWarning, match="SGD: no gradient in this call for variable 1; not"
+    ) as caught:
         optimizer.apply([np.ones(2), None], variables)
     assert caught[0].filename == __file__
     optimizer.apply([None, np.ones(2)], variables)
@@ -531,3 +535,75 @@ def test_a_learning_rate_that_steps_its_optimizer_is_refused() -> None:
     with pytest.raises(ValueError, match="stepped the optimizer"):
         optimizer.apply([np.ones(3)])
     assert optimizer.iterations == 1
+
+
+def test_counts_that_are_none_are_refused_before_anything_moves() -> None:
+    w = np.ones(3)
+    optimizer = SGD(0.1, momentum=0.5)
+    optimizer.build([w])
+    before = every_byte(optimizer, [w])
+    for count in (2**63, 2**63 - 1, -1, 1.5):
+        with pytest.raises(ValueError, match="iterations: expected an integer >= 0 and <= 9"):
+            optimizer.iterations = count
+    with pytest.raises(ValueError, match="iterations: expected an integer"):
+        SGD(gradient_accumulation_steps=4).iterations = 2**62
+    for count in (-5, 2**63 - 1):
+        optimizer.variables[0][...] = count
+        with pytest.raises(ValueError, match=f"iterations: expected a count.*received {count}"):
+            optimizer.apply([np.ones(3)])
+        optimizer.variables[0][...] = 0
+        assert every_byte(optimizer, [w]) == before
+    optimizer.iterations = 2**63 - 2
+    optimizer.apply([np.ones(3)])
+    assert optimizer.iterations == 2**63 - 1
+
+
+def test_masked_arrays_are_refused_wherever_values_come_in() -> None:
+    masked = np.ma.array([1.0, 2.0], mask=[True, False])
+    variable = Variable([3.0, 4.0])
+    optimizer = SGD(0.1, momentum=0.5)
+    optimizer.build([variable])
+    for call in (
+        lambda: variable.assign(masked),
+        lambda: optimizer.set_weights([np.array(0), masked]),
+        lambda: optimizer.minimize(lambda: variable * 2.0, [variable], grad_loss=masked),
+        lambda: optimizer.apply([masked]),
+    ):
+        with pytest.raises(ValueError, match=r"mask|Masked"):
+            call()
+    assert variable.tolist() == [3, 4]
+
+
+def test_what_is_no_dictionary_or_list_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    optimizer = SGD()
+    optimizer.save(tmp_path / "state.npz")
+    for config in (None, [1]):
+        with pytest.raises(ValueError, match="config: expected a dictionary, received"):
+            SGD.from_config(config)
+        with pytest.raises(ValueError, match="config: expected a dictionary, received"):
+            LossScaleOptimizer.from_config(config)
+        with pytest.raises(ValueError, match="store: expected a dictionary, received"):
+            optimizer.load_own_variables(config)
+    with pytest.raises(ValueError, match="weights: expected a list of arrays, received int"):
+        optimizer.set_weights(3)
+    with pytest.raises(ValueError, match="custom_objects: expected a dictionary, received list"):
+        optimizer.load(tmp_path / "state.npz", [SGD])
+    with pytest.raises(ValueError, match="SGD got unknown argument.* 'inner_optimizer'"):
+        SGD.from_config(LossScaleOptimizer(SGD()).get_config())
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        optimizer.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_a_subclass_may_have_attributes_of_its_own() -> None:
+    class Mine(SGD):
+        note = ""
+
+    optimizer = Mine(0.5)
+    optimizer.note = "mine"
+    assert (optimizer.note, Mine.note) == ("mine", "")
+    with pytest.raises(AttributeError, match="has no attribute 'notes'"):
+        optimizer.notes = "mine"
+    for name in ("apply", "slots", "select_mode", "finite"):
+        with pytest.raises(AttributeError, match=f"cannot set attribute '{name}'"):
+            setattr(optimizer, name, None)

@@ -210,7 +210,7 @@ def test_a_schedule_does_not_move_in_skipped_calls() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((SGD,), "inner_optimizer: expected an optimizer, received type"),
+        ((SGD,), "inner_optimizer: expected one of optgen.optimizers, .*received type"),
         ((LossScaleOptimizer(SGD()),), "inner_optimizer: .*received LossScaleOptimizer"),
         ((SGD(loss_scale_factor=2.0),), "loss_scale_factor=None, .*received 2.0"),
         ((SGD(), 0.0), "initial_scale: expected .*received 0.0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -80,10 +81,21 @@ def checked_arguments(
     """
     hyperparameters = tuple(hyperparameters)
     if unknown:
-        names = ", ".join(repr(name) for name in unknown)
-        allowed = ", ".join([*(h.name for h in hyperparameters), "name", "lr"])
-        raise ValueError(f"{owner} got unknown argument(s) {names}; it takes {allowed}.")
+        raise unknown_arguments(owner, [h.name for h in hyperparameters], unknown)
     return {h.name: checked(h, values[h.name]) for h in hyperparameters}
+
+
+def unknown_arguments(owner: str, known: Iterable[str], unknown: Iterable[str]) -> ValueError:
+    """Return the error for keywords that a constructor does not take.
+
+    Args:
+        owner: name of the class.
+        known: what it takes.
+        unknown: what was given.
+    """
+    names = ", ".join(repr(name) for name in unknown)
+    allowed = ", ".join([*known, "name", "lr"])
+    return ValueError(f"{owner} got unknown argument(s) {names}; it takes {allowed}.")
 
 
 def check_clip_arguments(values: Mapping[str, Value], own: Container[str]) -> None:
@@ -174,19 +186,24 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
     elif hyperparameter.kind == "choice":
         text = "one of " + ", ".join(repr(choice) for choice in hyperparameter.choices)
     else:
-        text = "an integer" if hyperparameter.kind == "int" else "a finite number"
-        bounds = []
-        if hyperparameter.minimum is not None:
-            sign = ">" if hyperparameter.exclusive_minimum else ">="
-            bounds.append(f"{sign} {hyperparameter.minimum:g}")
-        if hyperparameter.maximum is not None:
-            bounds.append(f"<= {hyperparameter.maximum:g}")
-        text = " ".join([text, " and ".join(bounds)]).rstrip()
+        text = _number_text(hyperparameter)
     if hyperparameter.name == "learning_rate":
         text += ", a schedule, or a callable without arguments that returns one"
     elif hyperparameter.kind == "float":
         text += ", or a callable without arguments that returns one"
     return text + (" or None" if hyperparameter.optional else "")
+
+
+def _number_text(hyperparameter: Hyperparameter) -> str:
+    """Say in words which numbers a hyperparameter takes."""
+    text = "an integer" if hyperparameter.kind == "int" else "a finite number"
+    bounds = []
+    if hyperparameter.minimum is not None:
+        sign = ">" if hyperparameter.exclusive_minimum else ">="
+        bounds.append(f"{sign} {hyperparameter.minimum:g}")
+    if hyperparameter.maximum is not None:
+        bounds.append(f"<= {hyperparameter.maximum:g}")
+    return " ".join([text, " and ".join(bounds)]).rstrip()
 
 
 def _checked_callable(hyperparameter: Hyperparameter, function: Callable[..., object]) -> Value:
@@ -197,13 +214,13 @@ def _checked_callable(hyperparameter: Hyperparameter, function: Callable[..., ob
             return function
         raise ValueError(
             f"{name}: expected {_expectation(hyperparameter)}, received the schedule {function!r}, "
-            "which needs the step; give `lambda: schedule(optimizer.iterations)`."
+            "which needs the step; give `lambda: float(schedule(optimizer.iterations))`."
         )
     if not takes_no_arguments(function):
         raise ValueError(
             f"{name}: expected a number or a callable without arguments, received "
             f"{function!r}, which takes arguments. For a schedule of the step, give "
-            "`lambda: schedule(optimizer.iterations)`."
+            "`lambda: float(schedule(optimizer.iterations))`."
         )
     return function
 
@@ -220,9 +237,13 @@ def called(hyperparameter: Hyperparameter, function: Callable[..., object], *ste
         ValueError: if it gives anything but a number that the hyperparameter may be.
     """
     (value,) = as_arrays([function(*step)])
+    plain = replace(hyperparameter, optional=False)
     if callable(value) or value is None:
-        raise _refused(hyperparameter, value)
-    number: float = checked(hyperparameter, value)
+        raise ValueError(
+            f"{hyperparameter.name}: expected a callable that returns {_number_text(plain)}, "
+            f"received {value!r} ({type(value).__name__}) from it."
+        )
+    number: float = checked(plain, value)
     return number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -55,6 +56,8 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """
     # What a link points at is replaced, and the link stays.
     target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     header = {
         "format": FORMAT,
         "version": VERSION,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, cast
 
-from optgen.runtime.arguments import COMMON, LEGACY, checked_name, not_zero, split_legacy
+from optgen.runtime.arguments import (
+    COMMON,
+    LEGACY,
+    checked_name,
+    not_zero,
+    split_legacy,
+    unknown_arguments,
+)
 from optgen.runtime.attributes import Attributes
 from optgen.runtime.configuration import check_function_names, from_config, to_config, to_text
 from optgen.runtime.description import Hyperparameter, Mode, Slot, StageScalars, Value
@@ -177,10 +184,14 @@ class Configured(Attributes):
             ValueError: if an argument is refused or unknown, or a name is not in
                 ``custom_objects`` or stands for several functions.
         """
-        known = custom_objects or {}
+        known = {} if custom_objects is None else custom_objects
+        for what, value in (("config", config), ("custom_objects", known)):
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{what}: expected a dictionary, received {type(value).__name__}.")
         check_function_names(config)
-        if "self" in config:
-            raise ValueError(f"{cls.__name__} got unknown argument 'self'.")
+        unknown = [n for n in config if n not in cls._arguments and n not in ("name", "lr")]
+        if unknown:
+            raise unknown_arguments(cls.__name__, cls._arguments, unknown)
         values = {name: from_config(name, value, known) for name, value in config.items()}
         return cast("Callable[..., Self]", cls)(**values)
 

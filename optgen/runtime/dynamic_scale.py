@@ -58,6 +58,11 @@ class DynamicScale:
         _check_scale("dynamic scale", self._scale)
         return float(self._scale)
 
+    def check(self) -> None:
+        """Raise ValueError if what was written into the arrays is refused."""
+        for key, check, array in zip(KEYS, CHECKS, self.arrays, strict=True):
+            check(key, array)
+
     @property
     def skipped(self) -> int:
         """How many calls were skipped so far."""
@@ -94,7 +99,12 @@ CHECKS: Checks = (check_is_count, _check_scale, check_is_count)
 
 
 def _number(hyperparameter: Hyperparameter, value: object) -> float:
-    if callable(value):
-        raise ValueError(f"{hyperparameter.name}: expected a number, received a callable.")
-    number: float = checked(hyperparameter, value)
-    return number
+    try:
+        number = checked(hyperparameter, None if callable(value) else value)
+    except ValueError:
+        low, high = hyperparameter.minimum, hyperparameter.maximum
+        raise ValueError(
+            f"{hyperparameter.name}: expected a number from {low:g} to {high:g}, "
+            f"received {value!r}."
+        ) from None
+    return float(number)

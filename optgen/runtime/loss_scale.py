@@ -120,6 +120,7 @@ class LossScaleOptimizer(Attributes, Minimizer):
             ValueError: as ``Optimizer.apply`` does; gradients that are not finite are no error.
         """
         _check_inner(self.inner_optimizer)
+        self._dynamic_scale.check()
         taken = self.inner_optimizer._apply(
             gradients, variables, self.dynamic_scale, only_if_finite=True
         )
@@ -298,6 +299,8 @@ class LossScaleOptimizer(Attributes, Minimizer):
             ValueError: if an argument is refused or unknown, or a name is not in
                 ``custom_objects``.
         """
+        if not isinstance(config, Mapping):
+            raise ValueError(f"config: expected a dictionary, received {type(config).__name__}.")
         inner = config.get("inner_optimizer")
         if isinstance(inner, Mapping):
             known = custom_objects or {}
@@ -331,7 +334,8 @@ def _check_inner(inner: object) -> None:
     """Raise ValueError unless an optimizer can be given a dynamic scale."""
     if not isinstance(inner, Optimizer):
         raise ValueError(
-            f"inner_optimizer: expected an optimizer, received {type(inner).__name__}."
+            "inner_optimizer: expected one of optgen.optimizers, or another generated class, "
+            f"received {type(inner).__name__}."
         )
     if "loss_scale_factor" in inner._own:
         raise ValueError(

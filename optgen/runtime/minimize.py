@@ -80,6 +80,11 @@ class Minimizer:
             weight,
             self._expects_overflow,
         )
+        if variables and all(gradient is None for gradient in found):
+            raise ValueError(
+                "loss: expected one that depends on a Variable of var_list, received one that "
+                "depends on none. What .numpy() or .array gives in a loss is a constant."
+            )
         return self._apply_scaled(found, variables, scale, name)
 
     def get_gradients(self, loss: Loss, params: Variables) -> list[Tensor]:
@@ -136,8 +141,9 @@ def _all_gradients(
     for index, (variable, gradient) in enumerate(zip(variables, found, strict=True)):
         if gradient is None:
             raise ValueError(
-                f"params: expected Variables that the loss depends on, received as item {index} "
-                f"{variable.name!r}, which it does not. Leave it out, or use it in the loss."
+                f"params: expected Variables that the loss depends on, received {variable.name!r} "
+                f"as item {index}, on which it does not depend. Leave it out, or use it in the "
+                "loss; what .numpy() or .array gives there is a constant."
             )
         complete.append(gradient)
     return variables, complete
@@ -165,10 +171,11 @@ def _checked_weight(weight: Any) -> Array:
         array = plain(weight)
     except (TypeError, ValueError):
         array = None
-    if array is None or array.dtype.kind not in "fiu":
+    masked = isinstance(array, np.ma.MaskedArray)
+    if array is None or masked or array.dtype.kind not in "fiu":
         raise ValueError(
             "grad_loss: expected real numbers that broadcast to the loss, or None, received "
-            f"{weight!r}."
+            f"{'a masked array' if masked else repr(weight)}."
         )
     return array.astype(np.float64)
 

@@ -17,8 +17,12 @@ from optgen.runtime.minimize import Minimizer
 from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
+from optgen.runtime.stateful import LARGEST_COUNT
 from optgen.runtime.step import Scalars, are_finite, run_call, scalars_of_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
+
+_MOST_NAMED = 5
+"""How many variables a warning names."""
 
 _RUNTIME = str(Path(__file__).parent) + os.sep
 
@@ -159,7 +163,7 @@ class Optimizer(Saving, Minimizer):
         """Take one call's gradients, one or None per variable in the order of build."""
         # Everything that can raise comes first; only then memory is written.
         found = reader.read(gradients)
-        programs, settings, raw = self._programs, self._settings, int(self._iteration)
+        programs, settings, raw = self._programs, self._settings, self._checked_calls()
         if only_if_finite:
             reader.point_at(found)
             if not are_finite(programs.finite_check, state, found.participants):
@@ -167,7 +171,7 @@ class Optimizer(Saving, Minimizer):
         given = {} if loss_scale is None else {"loss_scale_factor": loss_scale}
         scalars = self._scalars_of_call(settings, state, raw, given)
         if found.missing and not self._warned:
-            self._warn_of_missing(found.missing)
+            self._warn_of_missing(state, gradients)
         if settings.callables:
             self._fill_columns(state, {**settings.values, **scalars})
         steps = settings.values["gradient_accumulation_steps"]
@@ -203,9 +207,22 @@ class Optimizer(Saving, Minimizer):
             scalars[slot] = float(array)
         return scalars
 
-    def _warn_of_missing(self, missing: int) -> None:
+    def _checked_calls(self) -> int:
+        """Return the count of calls; ValueError if what was written into its array is none."""
+        raw = int(self._iteration)
+        if not 0 <= raw <= LARGEST_COUNT:
+            raise ValueError(f"iterations: expected a count of calls, received {raw}.")
+        return raw
+
+    def _warn_of_missing(self, state: State, gradients: list[Any]) -> None:
+        missing = [
+            f"variable {position}" if state.names[position] is None else repr(state.names[position])
+            for position, gradient in enumerate(gradients)
+            if gradient is None
+        ]
+        rest = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         warnings.warn(
-            f"{self.name}: {missing} variable(s) have no gradient in this call and are "
+            f"{self.name}: no gradient in this call for {', '.join(missing[:_MOST_NAMED])}{rest}; "
             "not updated. This is said once per optimizer.",
             UserWarning,
             stacklevel=_level_of_caller(),

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from optgen.runtime.arrays import Array
-from optgen.runtime.calls import as_arrays
-from optgen.runtime.stateful import Stateful
+from optgen.runtime.calls import as_arrays, as_list
+from optgen.runtime.stateful import LARGEST_COUNT, Stateful
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
 
@@ -306,8 +306,8 @@ def store_all(store: MutableMapping[str, Array], arrays: Sequence[Array]) -> Non
 
 
 def check_is_count(what: str, value: Array) -> None:
-    """Raise ValueError unless a new value of an array of rank 0 is a count."""
-    if value < 0:
+    """Raise ValueError unless the value of an array of rank 0 is a count with a successor."""
+    if not 0 <= value <= LARGEST_COUNT:
         raise ValueError(f"{what}: expected a count, received {value}.")
 
 
@@ -324,6 +324,8 @@ def load_all(
     checks: Checks = OWN_CHECKS,
 ) -> None:
     """Copy what ``store_all`` stored into arrays, all or none; see ``replace_all``."""
+    if not isinstance(store, Mapping):
+        raise ValueError(f"store: expected a dictionary, received {type(store).__name__}.")
     keys = [str(index) for index in range(len(targets))]
     if set(store.keys()) != set(keys):
         raise ValueError(
@@ -353,6 +355,7 @@ def replace_all(
     Raises:
         ValueError: if there are more or fewer values, or one is refused.
     """
+    values = as_list(what, values)
     if len(values) != len(targets):
         hint = "" if built else " The optimizer is not built; call build(variables) first."
         raise ValueError(f"{what}: expected {len(targets)} arrays, received {len(values)}.{hint}")
@@ -377,6 +380,8 @@ def converted_for(what: str, target: Array, value: ArrayLike) -> Array:
     Raises:
         ValueError: if the shape differs, or the values are no numbers that the dtype holds.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{what}: expected no mask; fill a masked array with filled().")
     array = np.asarray(value)
     if array.shape != target.shape:
         raise ValueError(f"{what}: expected the shape {target.shape}, received {array.shape}.")

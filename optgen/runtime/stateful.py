@@ -18,7 +18,8 @@ from optgen.runtime.state import State
 from optgen.runtime.step import Programs
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
-_ITERATIONS = Hyperparameter("iterations", "int", 0, minimum=0)
+LARGEST_COUNT = 2**63 - 2
+"""The largest count of calls that int64 holds together with its successor."""
 
 
 class Stateful(Configured):
@@ -62,8 +63,9 @@ class Stateful(Configured):
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        steps: int | None = self._settings.values["gradient_accumulation_steps"]
-        self._iteration[...] = checked(_ITERATIONS, value) * (steps or 1)
+        steps: int = self._settings.values["gradient_accumulation_steps"] or 1
+        count = Hyperparameter("iterations", "int", 0, minimum=0, maximum=LARGEST_COUNT // steps)
+        self._iteration[...] = checked(count, value) * steps
 
     # Building ------------------------------------------------------------------------------
 
@@ -145,6 +147,8 @@ class Stateful(Configured):
 
     def finalize_variable_values(self, var_list: Iterable[Array | Variable] | None = None) -> None:
         """Give the variables the values of their averages; without ``use_ema`` change nothing.
+
+        Before the first step that is the variables' own values.
 
         Args:
             var_list: all variables that the optimizer was built with; None for these.

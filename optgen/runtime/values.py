@@ -99,7 +99,7 @@ def shared(value: object, dtype: np.dtype[Any] | None) -> Array:
             "initial_value: expected a NumPy array to share with copy=False, received "
             f"{type(value).__name__}. Leave copy out."
         )
-    if value.dtype not in SUPPORTED or dtype not in (None, value.dtype):
+    if value.dtype not in SUPPORTED or (dtype is not None and dtype != value.dtype):
         expected = "float32 or float64 in native byte order" if dtype is None else str(dtype)
         raise ValueError(
             f"initial_value: expected {expected} to share with copy=False, received "

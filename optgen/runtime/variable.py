@@ -245,6 +245,8 @@ class Variable:
 
     def _checked(self, value: Any) -> Array:
         array = plain(value)
+        if isinstance(array, np.ma.MaskedArray):
+            raise ValueError(f"{self._name}: expected no mask; fill a masked array with filled().")
         if array.dtype.kind not in "fiu":
             raise ValueError(
                 f"{self._name}: expected real numbers to assign, received dtype {array.dtype}."

@@ -64,7 +64,7 @@ _CALLABLES = (
 _RAISES = "ValueError: If an argument is unknown, or has a value that it does not take."
 _LEGACY = {
     "lr": "`lr`, an alias of `learning_rate`",
-    "decay": "`decay`, which divides the learning rate by `1 + decay * iterations`",
+    "decay": "`decay`, which divides the learning rate by `1 + decay * calls`",
 }
 
 
