@@ -95,13 +95,16 @@ class Oracle:
         self.arguments = {**values, **arguments}
         self.raw = 0
         self.update = variant(program, mode)
+        numbers = {n: float(x) for n, x in self.arguments.items() if isinstance(x, float | int)}
         self.step_slots = {
-            slot.name: float(slot.initial or 0.0) for slot in self.update.slots if slot.rate == STEP
+            slot.name: slot.initial_value(numbers) or 0.0
+            for slot in self.update.slots
+            if slot.rate == STEP
         }
         slots = {slot.name: slot for slot in self.update.slots if slot.rate != STEP}
         self.tensors = initial_state(
             [np.asarray(variable) for variable in variables],
-            {name: slot.initial for name, slot in slots.items()},
+            {name: slot.initial_value(numbers) for name, slot in slots.items()},
             {name: slot.rate for name, slot in slots.items()},
         )
         for tensor in self.tensors:

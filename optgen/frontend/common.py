@@ -24,7 +24,7 @@ STEP_NUMBER = Symbol("t", Kind.COUNTER, STEP)
 ITERATIONS = Symbol("iterations", Kind.COUNTER, STEP)
 OVERWRITE_NOW = Symbol("overwrite_now", Kind.COUNTER, STEP)
 
-AVERAGE = Slot("average", ELEMENT, None, "Moving average of the variable.")
+AVERAGE = Slot("average", ELEMENT, "w", "Moving average of the variable.")
 ACCUMULATOR = Slot("accumulator", ELEMENT, 0.0, "Sum of the gradients since the last update.")
 COMMON_SLOTS = (AVERAGE, ACCUMULATOR)
 

@@ -17,6 +17,8 @@ from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS, Shorthand
 from optgen.ir.rate import TENSOR
 
 SIZE = Symbol("size", Kind.COUNTER, TENSOR)
+RANK = Symbol("rank", Kind.COUNTER, TENSOR)
+
 
 Resolve = Callable[[Name], Expr | None]
 

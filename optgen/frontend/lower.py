@@ -151,8 +151,9 @@ def _bound(spec: HyperparameterSpec, bound: float | None) -> float | None:
 
 
 def _slot(name: str, spec: SlotSpec) -> Slot:
-    number = 0.0 if spec.initial == "w" or not is_sound(spec.initial) else float(spec.initial)
-    initial = None if spec.initial == "w" else number
+    initial = spec.initial
+    if not isinstance(initial, str):
+        initial = float(initial) if is_sound(initial) else 0.0
     return Slot(name, _RATES[spec.rate], initial, spec.doc)
 
 

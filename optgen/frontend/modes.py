@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from optgen.diagnostics import Label, Span
 from optgen.frontend.common import GRADIENT, STEP_NUMBER, VARIABLE
 from optgen.frontend.equations import Assignment, Call, Name, Node
-from optgen.frontend.expressions import Lowering, local
-from optgen.frontend.names import MAX_NAME, WORD, reserved, suggestion
+from optgen.frontend.expressions import RANK, SIZE, Lowering, local
+from optgen.frontend.names import LANGUAGE_NAMES, MAX_NAME, WORD, reserved, suggestion
 from optgen.frontend.report import Report
 from optgen.ir.expr import Expr, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, Slot
 from optgen.ir.rate import TENSOR, Rate
+
+_GIVEN = (STEP_NUMBER, SIZE, RANK)
+"""What equations read and never assign, besides hyperparameters."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class _ModeLowering:
         if name in self.locals:
             symbol = self.locals[name]
             return None if symbol is None else Ref(symbol)
-        for known in (VARIABLE, GRADIENT, STEP_NUMBER):
+        for known in (VARIABLE, GRADIENT, *_GIVEN):
             if name == known.name:
                 return Ref(known)
         if name in self.scope.hyperparameters:
@@ -201,8 +204,9 @@ class _ModeLowering:
         """The symbol that a line assigns, after checking that it may."""
         node = line.target
         name = node.name
-        if name == STEP_NUMBER.name or name in self.scope.hyperparameters:
-            what = "the step" if name == STEP_NUMBER.name else "a hyperparameter"
+        given = name in (symbol.name for symbol in _GIVEN)
+        if given or name in self.scope.hyperparameters:
+            what = LANGUAGE_NAMES[name] if given else "a hyperparameter"
             headline = f"`{name}` cannot be assigned: it is {what}"
             self.report.error("E310", headline, node.span, help="assign a local of another name")
             return None

@@ -21,6 +21,7 @@ LANGUAGE_NAMES = {
     "g": "the gradient",
     "t": "the step",
     "size": "the number of elements of the variable",
+    "rank": "the number of axes of the variable",
     "iterations": "the number of completed steps",
 }
 REPLACEABLE_ARGUMENTS = (

@@ -53,8 +53,12 @@ class SlotSpec(_Table):
     rate: Literal["element", "variable", "step"] = Field(
         "element", description="One number per element of a variable, per variable, or in all."
     )
-    initial: int | float | Literal["w"] = Field(
-        0.0, description='The first value: a number, or "w" for a copy of the variable.'
+    initial: int | float | str = Field(
+        0.0,
+        description=(
+            'The first value: a number, "w" for a copy of the variable, or the name of a '
+            "hyperparameter."
+        ),
     )
     when: str | None = Field(None, description="The condition under which the slot exists.")
     doc: str = Field(description="What it holds.")

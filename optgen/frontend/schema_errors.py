@@ -16,7 +16,7 @@ _EXPECTED = {
     "min": "a number",
     "max": "a number",
     "default": "a number, true, false or a word",
-    "initial": 'a number or "w"',
+    "initial": 'a number, "w" or the name of a hyperparameter',
     "choices": "a list of words",
     "references": "a list of strings",
     "start": "a number or a list of numbers",
@@ -90,7 +90,7 @@ def _explain(location: Location, complaint: dict[str, Any], report: Report) -> N
         limit = MAX_EXAMPLES if name == "example" else MAX_PARTS
         headline = f"more than {limit} entries in `{name}`"
         report.error("E212", headline, report.index.key(*location))
-    elif kind == "literal_error" and name != "initial":
+    elif kind == "literal_error":
         expected = complaint["ctx"]["expected"].replace("'", '"')
         headline = f"`{name}` must be {expected}"
         report.error("E204", headline, report.index.value(*location))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from optgen.diagnostics import Label
 from optgen.frontend.names import (
@@ -18,7 +18,7 @@ from optgen.frontend.names import (
     suggestion,
 )
 from optgen.frontend.report import Report
-from optgen.frontend.schema import ExampleSpec, HyperparameterSpec, OptimizerSpec
+from optgen.frontend.schema import ExampleSpec, HyperparameterSpec, OptimizerSpec, SlotSpec
 from optgen.frontend.toml import Location
 
 MAX_INTEGER = 2**53
@@ -36,16 +36,31 @@ def check_spec(spec: OptimizerSpec, report: Report) -> None:
         _check_hyperparameter(name, hyperparameter, report)
     _check_learning_rate(spec, report)
     for name, slot in spec.slots.items():
-        where = ("slots", name, "initial")
-        if slot.initial == "w" and slot.rate != "element":
-            headline = f"slot `{name}` is not per element, so it cannot start as a copy of `w`"
-            report.error("E204", headline, report.index.value(*where))
-        elif slot.initial != "w" and not is_sound(slot.initial):
-            headline = f"slot `{name}` must start as a finite number"
-            report.error("E204", headline, report.index.value(*where))
+        _check_initial(name, slot, spec.hyperparameters, report)
     _check_update(spec, report)
     for number, example in enumerate(spec.example):
         _check_example(spec, example, ("example", number), report)
+
+
+def _check_initial(
+    name: str, slot: SlotSpec, hyperparameters: Mapping[str, HyperparameterSpec], report: Report
+) -> None:
+    """Report a slot that starts as nothing that it can hold."""
+    span = report.index.value("slots", name, "initial")
+    initial = slot.initial
+    if not isinstance(initial, str):
+        if not is_sound(initial):
+            report.error("E204", f"slot `{name}` must start as a finite number", span)
+    elif initial == "w":
+        if slot.rate != "element":
+            headline = f"slot `{name}` is not per element, so it cannot start as a copy of `w`"
+            report.error("E204", headline, span)
+    elif initial not in hyperparameters:
+        headline = f"slot `{name}` cannot start as `{initial}`, which is no hyperparameter"
+        report.error("E204", headline, span, help=suggestion(initial, ["w", *hyperparameters]))
+    elif hyperparameters[initial].kind not in ("float", "int") or hyperparameters[initial].optional:
+        headline = f"slot `{name}` cannot start as `{initial}`, which need not be a number"
+        report.error("E204", headline, span)
 
 
 def check_name(

@@ -35,11 +35,12 @@ def check_usage(
     for name in spec.slots:
         _check_slot(name, modes, report)
     read = {name for mode in modes for name in mode.read} | set(mentioned)
+    read |= {slot.initial for slot in spec.slots.values() if isinstance(slot.initial, str)}
     for name in spec.hyperparameters:
         if name not in read:
             headline = f"hyperparameter `{name}` has no effect"
             span = report.index.key("hyperparameters", name)
-            label = "no equation and no condition reads it"
+            label = "no equation and no condition reads it, and no slot starts as it"
             report.error("E314", headline, span, label)
 
 

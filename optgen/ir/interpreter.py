@@ -261,7 +261,8 @@ def initial_state(
     """
     tensors: list[dict[str, Any]] = []
     for variable in variables:
-        tensor: dict[str, Any] = {"w": np.array(variable), "size": np.float64(variable.size)}
+        tensor: dict[str, Any] = {"w": np.array(variable)}
+        tensor |= {"size": np.float64(variable.size), "rank": np.float64(np.ndim(variable))}
         for name, initial in slots.items():
             if rates[name] == ELEMENT:
                 tensor[name] = (

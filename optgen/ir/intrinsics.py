@@ -257,6 +257,15 @@ _ROWS = (
         exact=False,
     ),
     Intrinsic(
+        "tanh",
+        ("x",),
+        np.tanh,
+        "The hyperbolic tangent.",
+        host="tanh({0})",
+        cpu="np.tanh({0})",
+        exact=False,
+    ),
+    Intrinsic(
         "sum",
         ("x",),
         np.add,

@@ -6,7 +6,7 @@ form, free of loops.  A `Schedule` orders a Variant into scalar lines and flat l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from optgen.diagnostics import Span
@@ -63,19 +63,28 @@ class Slot:
     Attributes:
         name: the slot's name in the equations.
         rate: ELEMENT, TENSOR (float64, one number per variable) or STEP (float64, one number).
-        initial: the starting value of every element; None for a copy of the variable.
+        initial: the starting value of every element; ``"w"`` for a copy of the variable, or the
+            name of a hyperparameter, whose value at build it is.
         doc: what it holds.
     """
 
     name: str
     rate: Rate
-    initial: float | None = 0.0
+    initial: float | str = 0.0
     doc: str = ""
 
     @property
     def symbol(self) -> Symbol:
         """The slot's value at the start of a step."""
         return Symbol(self.name, Kind.SLOT, self.rate)
+
+    def initial_value(self, hyperparameters: Mapping[str, float]) -> float | None:
+        """The starting value with these hyperparameters; None for a copy of the variable."""
+        if self.initial == "w":
+            return None
+        if isinstance(self.initial, str):
+            return hyperparameters[self.initial]
+        return self.initial
 
 
 @dataclass(frozen=True)

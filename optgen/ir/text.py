@@ -109,8 +109,7 @@ def _hyperparameter(hyperparameter: Hyperparameter) -> str:
 
 
 def _slot(slot: Slot) -> str:
-    initial = "w" if slot.initial is None else repr(slot.initial)
-    return f"{slot.name}: {slot.rate} = {initial}"
+    return f"{slot.name}: {slot.rate} = {slot.initial}"
 
 
 def _output(output: Output) -> str:

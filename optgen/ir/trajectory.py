@@ -31,7 +31,7 @@ def trajectory(
     numbers = {name: float(v) for name, v in values.items() if isinstance(v, float | int)}
     tensors = initial_state(
         [np.array(start, np.float64)],
-        {slot.name: slot.initial for slot in program.slots if slot.rate != STEP},
+        {slot.name: slot.initial_value(numbers) for slot in program.slots if slot.rate != STEP},
         {slot.name: slot.rate for slot in program.slots},
     )
     tensors[0] |= {
@@ -39,7 +39,9 @@ def trajectory(
         for row in program.hyperparameters
         if row.per_variable and row.name in numbers
     }
-    step = {slot.name: slot.initial or 0.0 for slot in program.slots if slot.rate == STEP}
+    step = {
+        slot.name: slot.initial_value(numbers) or 0.0 for slot in program.slots if slot.rate == STEP
+    }
     state = State({**numbers, **step}, tensors)
     number = 0
     while True:

@@ -42,14 +42,15 @@ class Slot:
     Attributes:
         name: its name in the equations.
         rate: one number per element, per variable, or per optimizer (``"step"``).
-        initial: the value at build; ``"w"`` copies the variable.
+        initial: the value at build; ``"w"`` copies the variable, another name is that of a
+            hyperparameter.
         optional: whether only some modes have it; such slots follow the others in the list of
             variables, as in Keras.
     """
 
     name: str
     rate: Literal["element", "variable", "step"]
-    initial: float | Literal["w"] = 0.0
+    initial: float | str = 0.0
     optional: bool = False
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "sign",
     "sqrt",
     "square",
+    "tanh",
 ]
 
 
@@ -101,3 +102,8 @@ def sign(x: float) -> float:
 def square(x: float) -> float:
     """Return ``x * x``, which is what ``x ** 2`` means in a spec."""
     return x * x
+
+
+def tanh(x: float) -> float:
+    """Return the hyperbolic tangent of ``x``."""
+    return math.tanh(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from optgen.runtime.arrays import Array
@@ -100,7 +101,9 @@ class Saving(StateAccess):
         excluded: Sequence[bool],
     ) -> None:
         """Build with variables that another optimizer had."""
-        state = self._empty_state(variables, names)
+        # Every array receives its saved value, so that no callable is asked for a first one.
+        slots = [replace(slot, initial=0.0) for slot in self.slots]
+        state = self._empty_state(variables, names, slots)
         state.excluded = tuple(excluded)
         self._fill_columns(state, self._settings.values)
         self._state, self._reader = state, GradientReader(state)

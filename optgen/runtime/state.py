@@ -40,7 +40,7 @@ class State:
     Args:
         variables: what the optimizer was given to build with.
         mode: which slots to make and which columns the tables have.
-        slots: descriptions of all slots of the optimizer.
+        slots: descriptions of all slots of the optimizer, starting as numbers or as ``"w"``.
         averages: whether every variable has a moving average.
         accumulators: whether every variable has a gradient accumulator.
         names: the variables' names, None for one that has none.
@@ -144,8 +144,12 @@ class State:
                 ]
                 for view in self.slots[slot.name]:
                     view[...] = slot.initial
-        if "size" in mode.columns:
-            self.fill_column(mode.columns.index("size"), [float(w.size) for w in self.variables])
+        for name, numbers in (
+            ("size", [float(w.size) for w in self.variables]),
+            ("rank", [float(w.ndim) for w in self.variables]),
+        ):
+            if name in mode.columns:
+                self.fill_column(mode.columns.index(name), numbers)
 
     def _named_state(self) -> Iterator[tuple[str, Array]]:
         for position, average in enumerate(self.averages):
@@ -283,7 +287,7 @@ class State:
 
 
 def _element_slot(slot: Slot, variable: Array) -> Array:
-    return _copied(variable) if slot.initial == "w" else _filled(variable, slot.initial)
+    return _copied(variable) if isinstance(slot.initial, str) else _filled(variable, slot.initial)
 
 
 def _copied(variable: Array) -> Tensor:

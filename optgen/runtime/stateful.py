@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from optgen.runtime.arguments import checked
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list, names_of
 from optgen.runtime.configured import Configured
-from optgen.runtime.description import Hyperparameter, Value
+from optgen.runtime.description import Hyperparameter, Slot, Value
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.state import State
 from optgen.runtime.step import Programs
@@ -95,15 +96,28 @@ class Stateful(Configured):
             )
 
     def _new_state(self, variables: Sequence[Any]) -> tuple[State, GradientReader]:
-        state = self._empty_state(as_arrays(variables), names_of(variables))
+        state = self._empty_state(as_arrays(variables), names_of(variables), self._initial_slots())
         state.excluded = _matches(state, self._excluded_variables, self._excluded_names)
         self._fill_columns(state, self._settings.values)
         return state, GradientReader(state)
 
-    def _empty_state(self, arrays: Sequence[object], names: Sequence[str | None]) -> State:
+    def _initial_slots(self) -> list[Slot]:
+        """Return the slots; what starts as a hyperparameter starts as its value now."""
+        return [replace(slot, initial=self._initial(slot.initial)) for slot in self.slots]
+
+    def _initial(self, initial: float | str) -> float | str:
+        if not isinstance(initial, str) or initial == "w":
+            return initial
+        if initial == "learning_rate":
+            return self.learning_rate
+        return self._settings.numbers_now(self._arguments, [initial])[0]
+
+    def _empty_state(
+        self, arrays: Sequence[object], names: Sequence[str | None], slots: Sequence[Slot]
+    ) -> State:
         use_ema = self._settings.values["use_ema"]
         accumulates = self._settings.values["gradient_accumulation_steps"] is not None
-        return State(arrays, self._mode, self.slots, use_ema, accumulates, names)
+        return State(arrays, self._mode, slots, use_ema, accumulates, names)
 
     def _fill_columns(self, state: State, values: Mapping[str, Value]) -> None:
         """Write the numbers that may differ between variables into the tables.

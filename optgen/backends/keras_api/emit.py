@@ -130,7 +130,7 @@ def _fields(hyperparameter: Hyperparameter) -> list[str]:
 
 
 def _slot_fields(slot: Slot, program: Program) -> list[str]:
-    initial = '"w"' if slot.initial is None else repr(slot.initial)
+    initial = f'"{slot.initial}"' if isinstance(slot.initial, str) else repr(slot.initial)
     fields = [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
     everywhere = all(slot.name in mode.slots for mode in program.modes)
     return fields if everywhere else [*fields, "optional=True"]

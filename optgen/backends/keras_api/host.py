@@ -31,6 +31,7 @@ IEEE = (
     "sign",
     "sqrt",
     "square",
+    "tanh",
 )
 
 
