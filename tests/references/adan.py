@@ -10,8 +10,7 @@ from tests.references.rule import Array, Slot, SlottedRule
 class Adan(SlottedRule):
     """Adam with Nesterov momentum that is estimated from differences of gradients.
 
-    The betas are decays, as in Adam, where the paper and its own code's `beta` are 1 minus them;
-    Optax' rule of the same name, with the same defaults, weighs the difference by `1 - beta_2`
+    The betas are decays, as in Adam, where those of the paper are 1 minus them; Optax' rule of the same name, with the same defaults, weighs the difference by `1 - beta_2`
     where this one weighs it by `beta_2`. The difference of a variable's first gradient is zero,
     whenever that gradient comes. Each of the three moments is corrected for its start.
     The clipping of the source by the norm of all gradients, off by default, is the common stage.

@@ -13,9 +13,9 @@ class ASGD(SlottedRule):
     The step size and the weight of the mean are computed at the end of a step, for the next one.
     A change of the learning rate therefore acts one step late: the first step uses the rate at
     the start, and every other one the rate that held in the step before. The variables themselves
-    do not depend on their mean, which is only kept. Its weight is 1 until the step after `t0`, and
-    the mean is the variable itself until then. `lambd`, a decay, is on by default and acts on the
-    variable before its step. PyTorch counts steps per parameter, this rule counts all steps.
+    do not depend on their mean, which is only kept; it is the variable itself up to step
+    `t0 + 2`. `lambd`, a decay, is on by default and acts on the variable before its step. PyTorch
+    counts steps per parameter, this rule counts all steps.
     Source: PyTorch 2.13.0, `torch.optim.ASGD`; Polyak and Juditsky, 1992.
 
     Args:

@@ -13,7 +13,7 @@ class CAME(SlottedRule):
     A variable of rank 2 or more keeps its second moment and its squared residuals as means over
     the last axis and over the one before it, for every index of the other axes. A variable of
     lower rank keeps all of its second moment, and no residuals: its step is the momentum itself.
-    Nothing is corrected for the start at zero: the first update has the root mean square
+    Nothing is corrected for the start at zero: the first update has a root mean square of about
     `1 / sqrt(1 - beta_2)` and is clipped.
 
     The source's option `ams_bound`, off by default, is left out: it takes the largest root where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,11 @@ Gradients = Sequence[Array | None]
 Peer = Callable[[float, Gradients], Sequence[Any]]
 """Makes one step with a learning rate and gradients, and returns the variables after it."""
 
-SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2), (2, 1, 3, 2)]
+SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2), (2, 1, 3, 2), (2, 3), (3, 2)]
+STARTS_AT_ZERO = 5
+RESTS_AT_FIRST = 6
+"""Positions of the variable that starts at zero and of the one whose first gradient is zero."""
+
 COUNT = 12
 TOLERANCE = 1e-12
 
@@ -29,6 +33,7 @@ FLAGS: dict[str, list[Any]] = {
     "centered": [False, True],
     "nesterov": [False, True],
     "relative_step": [True, False],
+    "steps_before_using_centered": [10, 3],
     "momentum": [0.0, 0.7],
     "warmup_steps": [0, 5],
     "t_alpha_beta3": [None, 7.0],
@@ -86,19 +91,29 @@ def cases(rule: type[Rule]) -> Iterator[tuple[str, Arguments]]:
         yield label or "random", drawn | chosen
 
 
-def random_run(seed: str, *, missing: bool) -> tuple[list[Array], list[Gradients]]:
+def random_run(
+    seed: str, *, missing: bool = False, tiny: bool = False
+) -> tuple[list[Array], list[Gradients]]:
     """Return variables of the ranks 0 to 4, and gradients for every step.
 
     Args:
         seed: What the numbers are drawn from.
         missing: Whether some gradients are None, among them the first ones of two variables.
+        tiny: Whether gradients are so small that every epsilon shows: 1e-4 times as large for the
+            first variable, and ten times smaller for every further one.
     """
     random = np.random.default_rng([ord(c) for c in seed])
     start = [np.asarray(random.normal(size=shape)) for shape in SHAPES]
+    start[STARTS_AT_ZERO] *= 0
     gradients: list[list[Array | None]] = [
-        [np.asarray(random.normal(scale=1 + 2 * (t % 3), size=shape)) for shape in SHAPES]
+        [
+            np.asarray(random.normal(scale=1 + 2 * (t % 3), size=shape))
+            * (10.0 ** -(4 + index) if tiny else 1.0)
+            for index, shape in enumerate(SHAPES)
+        ]
         for t in range(COUNT)
     ]
+    gradients[0][RESTS_AT_FIRST] = np.zeros(SHAPES[RESTS_AT_FIRST])
     if missing:
         for call, index in [(0, 1), (0, 2), (1, 2), (4, 0), (4, 3), (7, 4)]:
             gradients[call][index] = None
@@ -111,33 +126,43 @@ def assert_same_run(
     start: Sequence[Array],
     gradients: Sequence[Gradients],
     *,
+    rates: Mapping[int, float] | None = None,
     tolerance: float = TOLERANCE,
     **common: Any,
 ) -> float:
-    """Assert equal variables after every step; the learning rate is halved halfway.
+    """Assert equal variables after every step.
 
     Args:
         rule: The reference.
         peer: Its peer, which holds copies of the variables.
         start: The variables.
         gradients: Those of every step.
+        rates: Learning rates, by the number of steps before them; by default the learning rate
+            is halved halfway.
         tolerance: Absolute and relative.
         **common: Arguments of the pipeline around the reference.
 
     Returns:
         The largest difference, over `1 + abs(expected)`.
     """
+    if rates is None:
+        rates = {len(gradients) // 2: rule.learning_rate / 2}
     pipeline = Pipeline(rule, **common)
     pipeline.build(start)
     worst = 0.0
     for count, step_gradients in enumerate(gradients):
-        if count == len(gradients) // 2:
-            rule.learning_rate = rule.learning_rate / 2
+        rule.learning_rate = rates.get(count, rule.learning_rate)
         pipeline.step(step_gradients)
         live = peer(rule.learning_rate, [None if g is None else g.copy() for g in step_gradients])
         for w, expected in zip(pipeline.variables, live, strict=True):
             expected = np.asarray(expected)
             assert expected.dtype == np.float64
+            assert np.all(np.isfinite(expected)), "NaN on both sides would show nothing"
             assert_allclose(w, expected, rtol=tolerance, atol=tolerance)
             worst = max(worst, float(np.max(np.abs(w - expected) / (1 + np.abs(expected)))))
     return worst
+
+
+def defaults(rule: type[Rule]) -> Arguments:
+    """Return the defaults of a reference's arguments."""
+    return {name: p.default for name, p in inspect.signature(rule).parameters.items()}

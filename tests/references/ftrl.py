@@ -13,8 +13,7 @@ class Ftrl(SlottedRule):
     The variable is computed anew in every step; what it was enters only through the difference
     of two powers, and through the shrinkage. Its initial value is therefore lost: with a zero
     gradient, the first step sets it to zero. The regularisation by `beta` depends on the learning
-    rate of the step. The shrinkage is part of the linear term and not of the sum of squares. Keras
-    documents `learning_rate_power` as "must be less or equal to zero", which it checks.
+    rate of the step. The shrinkage is part of the linear term and not of the sum of squares.
     Source: Keras 3.15.1, `keras.optimizers.Ftrl`; McMahan et al., 2013.
 
     Args:

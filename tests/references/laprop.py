@@ -14,7 +14,8 @@ class LaProp(SlottedRule):
     """Momentum over gradients that are divided by their root mean square first.
 
     The learning rate is inside the momentum; the correction for its start is the mean of the
-    learning rates, decayed alike and only in steps with a gradient, over the present one. Epsilon
+    learning rates, decayed alike and only in steps with a gradient, over the present one; with a
+    rate of zero there is no correction, and the variable still moves along its momentum. Epsilon
     joins the root before that is corrected, so both are divided by the correction; besides it,
     1e-15 is added under the root. The centered form subtracts the square of a mean that decays by
     `beta_2`, and begins after some steps; with AMSGrad the largest such difference counts.
