@@ -10,10 +10,11 @@ from tests.references.rule import Array, Slot, SlottedRule
 class Adan(SlottedRule):
     """Adam with Nesterov momentum that is estimated from differences of gradients.
 
-    The betas are decays, as in Adam, where those of the paper are 1 minus them; Optax' rule of the same name, with the same defaults, weighs the difference by `1 - beta_2`
-    where this one weighs it by `beta_2`. The difference of a variable's first gradient is zero,
-    whenever that gradient comes. Each of the three moments is corrected for its start.
-    The clipping of the source by the norm of all gradients, off by default, is the common stage.
+    The betas are decays, as in Adam, where those of the paper are 1 minus them. Optax' rule of the
+    same name, with the same defaults, weighs the difference by `1 - beta_2` where this one weighs
+    it by `beta_2`. The difference of a variable's first gradient is zero, whenever that gradient
+    comes. Each of the three moments is corrected for its start. The clipping of the source by the
+    norm of all gradients, off by default, is the common stage.
     Source: pytorch_optimizer 4.1.0, `Adan`; Xie et al., 2022.
 
     Args:
