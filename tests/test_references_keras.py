@@ -22,6 +22,7 @@ from tests.references.comparison import (
     Arguments,
     Gradients,
     assert_same_run,
+    assert_same_slots,
     cases,
     defaults,
     random_run,
@@ -33,6 +34,7 @@ from tests.references.live_keras import load_keras
 from tests.references.nadam import Nadam
 from tests.references.pipeline import Pipeline, Rule
 from tests.references.rmsprop import RMSprop
+from tests.references.rule import SlottedRule
 from tests.references.schedule_free_adamw import ScheduleFreeAdamW
 
 pytestmark = pytest.mark.filterwarnings(
@@ -41,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Gradients do not exist:UserWarning",
 )
 
-RULES: list[type[Rule]] = [
+RULES: list[type[SlottedRule]] = [
     Adadelta,
     Adafactor,
     Adagrad,
@@ -205,8 +207,31 @@ def keras() -> ModuleType:
     return load_keras()
 
 
+STATE = {
+    "m": ["_m", "_momentums"],
+    "v": ["_velocities", "_v"],
+    "u": ["_u"],
+    "z": ["_linears", "_momentums"],
+    "n": ["_accumulators"],
+    "u_product": ["_u_product"],
+    "momentum_buffer": ["_momentums"],
+    "average_gradient": ["_average_gradients"],
+    "accumulated_square": ["_accumulators"],
+    "accumulated_grad": ["_accumulated_grads"],
+    "accumulated_delta_var": ["_accumulated_delta_vars"],
+    "v_row": ["_r"],
+    "v_column": ["_c"],
+}
+"""Where Keras keeps what the slots hold; the first attribute that an optimizer has is the one."""
+
+
 def live_run(
-    keras: ModuleType, rule: type[Rule], arguments: Arguments, *, tiny: bool = False, **common: Any
+    keras: ModuleType,
+    rule: type[SlottedRule],
+    arguments: Arguments,
+    *,
+    tiny: bool = False,
+    **common: Any,
 ) -> float:
     """Compare a reference with the class of the same name, and return the worst difference."""
     seed = rule.__name__ + repr(arguments | common)
@@ -221,7 +246,15 @@ def live_run(
             optimizer.apply(step_gradients, variables)
         return [w.value for w in variables]
 
-    return assert_same_run(rule(**arguments), step, start, gradients, **common)
+    def state(index: int | None, name: str) -> Any:
+        [attribute, *_] = [name for name in STATE[name] if hasattr(optimizer, name)]
+        found = getattr(optimizer, attribute)
+        return (found if index is None else found[index]).value
+
+    reference = rule(**arguments)
+    worst = assert_same_run(reference, step, start, gradients, **common)
+    assert_same_slots(reference, state)
+    return worst
 
 
 @pytest.mark.parametrize(
@@ -232,12 +265,12 @@ def live_run(
         for label, arguments in cases(rule)
     ],
 )
-def test_live_keras(keras: ModuleType, rule: type[Rule], arguments: Arguments) -> None:
+def test_live_keras(keras: ModuleType, rule: type[SlottedRule], arguments: Arguments) -> None:
     live_run(keras, rule, arguments)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_keras_with_tiny_gradients(keras: ModuleType, rule: type[Rule]) -> None:
+def test_live_keras_with_tiny_gradients(keras: ModuleType, rule: type[SlottedRule]) -> None:
     live_run(keras, rule, {}, tiny=True)
 
 
@@ -247,14 +280,14 @@ def test_live_keras_caps_the_rate_of_adafactor(keras: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_defaults_are_those_of_keras(keras: ModuleType, rule: type[Rule]) -> None:
+def test_defaults_are_those_of_keras(keras: ModuleType, rule: type[SlottedRule]) -> None:
     theirs = inspect.signature(getattr(keras.optimizers, rule.__name__)).parameters
     for name, default in defaults(rule).items():
         assert theirs[name].default == default, name
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_keras_with_common_stages(keras: ModuleType, rule: type[Rule]) -> None:
+def test_live_keras_with_common_stages(keras: ModuleType, rule: type[SlottedRule]) -> None:
     # The decay comes before the update, so the references see the decayed variable, and
     # accumulation makes steps rarer than calls.
     live_run(keras, rule, {}, weight_decay=0.1)

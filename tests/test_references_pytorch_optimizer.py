@@ -26,19 +26,21 @@ from tests.references.comparison import (
     Arguments,
     Gradients,
     assert_same_run,
+    assert_same_slots,
     cases,
     defaults,
     random_run,
 )
 from tests.references.laprop import LaProp
 from tests.references.lars import LARS
-from tests.references.pipeline import Pipeline, Rule
+from tests.references.pipeline import Pipeline
+from tests.references.rule import SlottedRule
 from tests.references.schedule_free_adamw import ScheduleFreeAdamW
 from tests.references.sm3 import SM3
 from tests.references.stable_adamw import StableAdamW
 from tests.references.tiger import Tiger
 
-RULES: list[type[Rule]] = [
+RULES: list[type[SlottedRule]] = [
     ADOPT,
     AdEMAMix,
     AdaBelief,
@@ -51,7 +53,7 @@ RULES: list[type[Rule]] = [
     StableAdamW,
     Tiger,
 ]
-DECAYED_FIRST: list[type[Rule]] = [ADOPT, AdEMAMix, AdaBelief, AdaBound, Adan, CAME, Tiger]
+DECAYED_FIRST: list[type[SlottedRule]] = [ADOPT, AdEMAMix, AdaBelief, AdaBound, Adan, CAME, Tiger]
 """Those whose decoupled decay takes the full learning rate, before the update."""
 
 RENAMED = {
@@ -64,6 +66,43 @@ RENAMED = {
 }
 
 
+STATE = {
+    "m": "exp_avg",
+    "v": "exp_avg_sq",
+    "s": "exp_avg_var",
+    "s_hat": "max_exp_avg_var",
+    "v_hat": "max_exp_avg_sq",
+    "m_slow": "exp_avg_slow",
+    "average_gradient": "exp_mean_avg_beta2",
+    "learning_rate_average": "exp_avg_lr_1",
+    "momentum_buffer": "momentum_buffer",
+    "v_row": "exp_avg_sq_row",
+    "v_column": "exp_avg_sq_col",
+    "residual_row": "exp_avg_res_row",
+    "residual_column": "exp_avg_res_col",
+}
+"""What the library calls the slots, but for those of Adan and SM3."""
+
+
+def state_of(rule: SlottedRule, optimizer: Any, parameter: Any, name: str) -> Any:
+    """Return what the library keeps in place of a slot."""
+    if name == "base_learning_rate":
+        return optimizer.base_lrs[0]
+    state = optimizer.state[parameter]
+    if isinstance(rule, Adan):
+        return {
+            "m": state["exp_avg"],
+            "n": state["exp_avg_sq"],
+            "v": state["exp_avg_diff"],
+            "previous_gradient": -state["previous_grad"],
+            "has_previous": float(bool(state)),
+        }[name]
+    if isinstance(rule, SM3) and name != "momentum_buffer":
+        axes = [state[f"accumulator_{axis}"].ravel() for axis in range(max(parameter.ndim, 1))]
+        return np.concatenate(axes if name == "v_axes" else [axes[name == "v_column"]])
+    return state[STATE[name]]
+
+
 @pytest.fixture(scope="module")
 def library() -> ModuleType:
     """The library, or a skip with the reason."""
@@ -73,7 +112,7 @@ def library() -> ModuleType:
     return module
 
 
-def spelt_for_library(rule: type[Rule], arguments: Arguments) -> Arguments:
+def spelt_for_library(rule: type[SlottedRule], arguments: Arguments) -> Arguments:
     """Return the arguments under the library's names; the betas with those not given."""
     parameters = inspect.signature(rule).parameters
     betas = [name for name in ("beta_1", "beta_2", "beta_3") if name in parameters]
@@ -85,7 +124,7 @@ def spelt_for_library(rule: type[Rule], arguments: Arguments) -> Arguments:
 
 def live_run(
     library: ModuleType,
-    rule: type[Rule],
+    rule: type[SlottedRule],
     arguments: Arguments,
     options: Arguments,
     *,
@@ -111,9 +150,15 @@ def live_run(
         optimizer.step()
         return [parameter.detach().numpy() for parameter in parameters]
 
-    return assert_same_run(
-        rule(**arguments), step, start, gradients, rates=rates, tolerance=tolerance, **common
+    reference = rule(**arguments)
+    worst = assert_same_run(
+        reference, step, start, gradients, rates=rates, tolerance=tolerance, **common
     )
+    parameter_of = dict(enumerate(parameters))
+    assert_same_slots(
+        reference, lambda i, name: state_of(reference, optimizer, parameter_of.get(i), name)
+    )
+    return worst
 
 
 CASES = [
@@ -124,13 +169,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("rule", "arguments"), CASES)
-def test_live_library(library: ModuleType, rule: type[Rule], arguments: Arguments) -> None:
+def test_live_library(library: ModuleType, rule: type[SlottedRule], arguments: Arguments) -> None:
     live_run(library, rule, arguments, {"foreach": False})
 
 
 @pytest.mark.parametrize(("rule", "arguments"), CASES)
 def test_live_library_in_batches(
-    library: ModuleType, rule: type[Rule], arguments: Arguments
+    library: ModuleType, rule: type[SlottedRule], arguments: Arguments
 ) -> None:
     # LaProp's batched form, the default, holds the correction of the momentum in float32, which
     # rounds it by up to 6e-8; of a variable near 1, 7e-9 is what came out.
@@ -139,12 +184,12 @@ def test_live_library_in_batches(
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_library_with_tiny_gradients(library: ModuleType, rule: type[Rule]) -> None:
+def test_live_library_with_tiny_gradients(library: ModuleType, rule: type[SlottedRule]) -> None:
     live_run(library, rule, {}, {"foreach": False}, tiny=True)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_library_with_a_pause(library: ModuleType, rule: type[Rule]) -> None:
+def test_live_library_with_a_pause(library: ModuleType, rule: type[SlottedRule]) -> None:
     # LaProp goes on along its momentum while the rate is zero, and AdaBound takes the first rate
     # above zero as the one its bounds refer to; a large gamma makes them act.
     arguments = {"learning_rate": 0.0} | ({"gamma": 0.5} if rule is AdaBound else {})
@@ -153,13 +198,13 @@ def test_live_library_with_a_pause(library: ModuleType, rule: type[Rule]) -> Non
 
 
 @pytest.mark.parametrize("rule", DECAYED_FIRST)
-def test_decoupled_decay_is_the_common_stage(library: ModuleType, rule: type[Rule]) -> None:
+def test_decoupled_decay_is_the_common_stage(library: ModuleType, rule: type[SlottedRule]) -> None:
     options: Arguments = {"weight_decay": 0.1, "weight_decouple": True, "foreach": False}
     live_run(library, rule, {"learning_rate": 0.05}, options, weight_decay=0.1)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_defaults_are_those_of_the_library(library: ModuleType, rule: type[Rule]) -> None:
+def test_defaults_are_those_of_the_library(library: ModuleType, rule: type[SlottedRule]) -> None:
     theirs = inspect.signature(getattr(library, rule.__name__)).parameters
     for name, default in spelt_for_library(rule, defaults(rule)).items():
         assert theirs[name].default == default, name

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from tests.references.pipeline import Pipeline, Rule
+from tests.references.rule import SlottedRule
 
 Array = NDArray[np.float64]
 Arguments = dict[str, Any]
@@ -161,6 +162,22 @@ def assert_same_run(
             assert_allclose(w, expected, rtol=tolerance, atol=tolerance)
             worst = max(worst, float(np.max(np.abs(w - expected) / (1 + np.abs(expected)))))
     return worst
+
+
+def assert_same_slots(rule: SlottedRule, peer: Callable[[int | None, str], Any]) -> None:
+    """Assert that a reference and its peer hold the same state.
+
+    Args:
+        rule: The reference, after its last step.
+        peer: Gives the state that stands for a slot, with its elements in the same order, by the
+            position of the variable (None for what the optimizer has once) and the slot's name.
+    """
+    for (index, name), slot in rule.slots.items():
+        numbers = slot if isinstance(slot, tuple) else (slot,)
+        actual = np.concatenate([np.ravel(part) for part in numbers])
+        expected = np.ravel(peer(index, name))
+        message = f"{name} of variable {index}"
+        assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE, err_msg=message)
 
 
 def defaults(rule: type[Rule]) -> Arguments:
