@@ -34,9 +34,12 @@ def reference_of(spec: str, arguments: Arguments) -> Any:
 
 def expected_state(optimizer: Optimizer, pipeline: Pipeline) -> Iterator[np.ndarray]:
     """What the optimizer's slots, averages and accumulators should be, in the order of weights."""
-    slots: dict[tuple[int, str], Any] = pipeline.rule.slots  # type: ignore[attr-defined]
+    slots: dict[tuple[int | None, str], Any] = pipeline.rule.slots  # type: ignore[attr-defined]
     present = {name for _, name in slots}
     for slot in optimizer.slots:
+        if (None, slot.name) in slots:
+            yield np.asarray(slots[None, slot.name])
+            continue
         for index, w in enumerate(pipeline.variables if slot.name in present else ()):
             start = np.zeros(w.shape if slot.rate == "element" else ())
             yield np.asarray(slots.get((index, slot.name), start))
