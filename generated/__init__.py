@@ -8,23 +8,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adadelta import Adadelta as Adadelta
+    from .adagrad import Adagrad as Adagrad
     from .adam import Adam as Adam
+    from .adamax import Adamax as Adamax
     from .adamw import AdamW as AdamW
+    from .asgd import ASGD as ASGD
+    from .ftrl import Ftrl as Ftrl
+    from .lamb import Lamb as Lamb
+    from .lars import LARS as LARS
+    from .lion import Lion as Lion
+    from .nadam import Nadam as Nadam
     from .novograd import NovoGrad as NovoGrad
+    from .radam import RAdam as RAdam
+    from .rmsprop import RMSprop as RMSprop
+    from .rprop import Rprop as Rprop
+    from .schedule_free_adamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from .sgd import SGD as SGD
 
 _MODULES = {
+    "ASGD": "asgd",
+    "Adadelta": "adadelta",
+    "Adagrad": "adagrad",
     "Adam": "adam",
     "AdamW": "adamw",
+    "Adamax": "adamax",
+    "Ftrl": "ftrl",
+    "LARS": "lars",
+    "Lamb": "lamb",
+    "Lion": "lion",
+    "Nadam": "nadam",
     "NovoGrad": "novograd",
+    "RAdam": "radam",
+    "RMSprop": "rmsprop",
+    "Rprop": "rprop",
     "SGD": "sgd",
+    "ScheduleFreeAdamW": "schedule_free_adamw",
 }
 
 __all__ = [
+    "ASGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Ftrl",
+    "LARS",
+    "Lamb",
+    "Lion",
+    "Nadam",
     "NovoGrad",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
     "SGD",
+    "ScheduleFreeAdamW",
 ]
 
 

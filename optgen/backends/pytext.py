@@ -179,6 +179,18 @@ def call(head: str, arguments: Iterable[str], indent: int = 0, tail: str = "") -
     return f"{head}(\n{body}{INDENT * indent})" + tail
 
 
+def literal(value: object) -> str:
+    """A value as Python writes it, with strings in double quotes as formatters leave them.
+
+    Args:
+        value: a number, a truth value, None, a word, or a tuple of words.
+    """
+    if isinstance(value, tuple):
+        texts = [literal(item) for item in value]
+        return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
 def indented(lines: Iterable[str], depth: int) -> Iterator[str]:
     """Lines, each moved right by ``depth`` levels; empty lines stay empty."""
     for line in lines:

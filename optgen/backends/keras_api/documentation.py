@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from optgen.backends.keras_api.example import example_lines
-from optgen.ir.program import Hyperparameter, HyperparameterValue, Program
+from optgen.backends.pytext import literal
+from optgen.ir.program import Hyperparameter, Program
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def class_docstring(
     lines += [_CALLABLES, "", "Args:"]
     for hyperparameter in (*program.hyperparameters, *common):
         lines += _hanging(f"{hyperparameter.name}: {_argument(hyperparameter)}")
-    lines += _hanging(f"name: Name of the optimizer. Defaults to {_literal(program.name)}.")
+    lines += _hanging(f"name: Name of the optimizer. Defaults to {literal(program.name)}.")
     lines += _hanging(f"**kwargs: {_legacy(program)}")
     lines += ["", "Raises:", *_hanging(_RAISES)]
     example = example_lines(program)
@@ -98,12 +99,8 @@ def _argument(hyperparameter: Hyperparameter) -> str:
     if doc and not doc.endswith("."):
         doc += "."
     if hyperparameter.choices:
-        doc += f" One of {', '.join(map(_literal, hyperparameter.choices))}."
-    return f"{doc} Defaults to {_literal(hyperparameter.default)}.".strip()
-
-
-def _literal(value: HyperparameterValue) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+        doc += f" One of {', '.join(map(literal, hyperparameter.choices))}."
+    return f"{doc} Defaults to {literal(hyperparameter.default)}.".strip()
 
 
 def _modes(program: Program, docs: dict[str, str]) -> Iterable[str]:

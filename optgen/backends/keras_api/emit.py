@@ -17,7 +17,7 @@ from optgen.backends.keras_api.host import (
     stage_functions,
 )
 from optgen.backends.layout import ModeLayout, phase_names
-from optgen.backends.pytext import LINE_LENGTH, call, docstring, indented
+from optgen.backends.pytext import LINE_LENGTH, call, docstring, indented, literal
 from optgen.ir.program import Hyperparameter, Program, Slot
 from optgen.ir.rate import ELEMENT, TENSOR
 
@@ -89,7 +89,7 @@ def _parameters(program: Program, common: Sequence[Hyperparameter]) -> Iterable[
         annotation = _RATE if rate else _ANNOTATIONS[hyperparameter.kind]
         if hyperparameter.optional:
             annotation += " | None"
-        yield f"{hyperparameter.name}: {annotation} = {hyperparameter.default!r}"
+        yield f"{hyperparameter.name}: {annotation} = {literal(hyperparameter.default)}"
     yield f'name: str = "{program.name}"'
 
 
@@ -115,7 +115,11 @@ def _tuple(name: str, description: str, rows: Iterable[Iterable[str]]) -> Iterab
 
 
 def _fields(hyperparameter: Hyperparameter) -> list[str]:
-    fields = [f'"{hyperparameter.name}"', f'"{hyperparameter.kind}"', repr(hyperparameter.default)]
+    fields = [
+        f'"{hyperparameter.name}"',
+        f'"{hyperparameter.kind}"',
+        literal(hyperparameter.default),
+    ]
     if hyperparameter.minimum is not None:
         fields.append(f"minimum={hyperparameter.minimum!r}")
     if hyperparameter.maximum is not None:
@@ -123,14 +127,14 @@ def _fields(hyperparameter: Hyperparameter) -> list[str]:
     if hyperparameter.optional:
         fields.append("optional=True")
     if hyperparameter.choices:
-        fields.append(f"choices={hyperparameter.choices!r}")
+        fields.append(f"choices={literal(hyperparameter.choices)}")
     if hyperparameter.per_variable:
         fields.append("per_variable=True")
     return fields
 
 
 def _slot_fields(slot: Slot, program: Program) -> list[str]:
-    initial = f'"{slot.initial}"' if isinstance(slot.initial, str) else repr(slot.initial)
+    initial = literal(slot.initial)
     fields = [f'"{slot.name}"', f'"{_RATES.get(slot.rate, "step")}"', initial]
     everywhere = all(slot.name in mode.slots for mode in program.modes)
     return fields if everywhere else [*fields, "optional=True"]

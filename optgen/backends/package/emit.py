@@ -14,6 +14,10 @@ def emit_package(programs: Iterable[Program]) -> Artifact:
     text = (
         templates("optgen.backends.package")
         .get_template("init.py.j2")
-        .render(header=header(None, "The package of optimizers"), classes=classes)
+        .render(
+            header=header(None, "The package of optimizers"),
+            imports=sorted(classes, key=lambda pair: pair[1]),
+            classes=classes,
+        )
     )
     return Artifact("__init__.py", text)
