@@ -20,6 +20,7 @@ from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class, emit_common
 from optgen.backends.layout import ModeLayout, layouts
 from optgen.backends.numba_cpu.emit import emit_module
+from optgen.backends.numba_cuda.emit import emit_cuda_module
 from optgen.backends.package.emit import emit_package
 from optgen.diagnostics import CompileError, Diagnostic, Label, Span
 from optgen.frontend.common import common_programs, stages_program
@@ -92,10 +93,14 @@ def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
     stages = compile_modes(stages_program())
     files.append(emit_common(stages[0], common_modes()))
     files.append(emit_module("common", "CPU kernels of the common stages.", common_modes(), None))
+    title = "CUDA kernels of the common stages."
+    files.append(emit_cuda_module("common", title, common_modes(), None, stages[0]))
     for optimizer in optimizers:
         program = optimizer.program
         title = f"CPU kernels of {program.name}."
         files.append(emit_module(program.module, title, optimizer.modes, optimizer.source))
+        title = f"CUDA kernels of {program.name}."
+        files.append(emit_cuda_module(program.module, title, optimizer.modes, optimizer.source))
         words = documentation(optimizer.spec)
         files.append(emit_class(program, optimizer.modes, optimizer.source, words))
     assert len({file.path for file in files}) == len(files), "two files of one name"
