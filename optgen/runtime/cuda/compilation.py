@@ -36,3 +36,10 @@ def device(function: Callable[..., Any]) -> Any:
     if SIMULATED:
         return cuda.jit(function, device=True)
     return cuda.jit(function, device=True, forceinline=True)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function that returns an array, which only a part of its caller may do."""
+    if SIMULATED:
+        return cuda.jit(function, device=True)
+    return cuda.jit(function, device=True, inline="always")

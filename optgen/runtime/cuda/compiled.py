@@ -20,6 +20,7 @@ __all__ = [
     "cuda",
     "exp",
     "float64_table",
+    "if_given",
     "int64_table",
     "itemsize",
     "log",
@@ -55,6 +56,17 @@ def vector(typing_context: Any, like: Any, address: Any, length: Any) -> tuple[A
         return _array(context, builder, array, arguments[1], [arguments[2]])
 
     return array(like, types.int64, types.int64), generate
+
+
+@intrinsic
+def if_given(typing_context: Any, on: Any, x: Any) -> tuple[Any, Any]:
+    """Return ``x``; None if ``on`` is None, known when the caller is compiled."""
+    given = not isinstance(on, types.NoneType)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return arguments[1] if given else context.get_dummy_value()
+
+    return (x if given else types.none)(on, x), generate
 
 
 def _table_intrinsic(element: Any) -> Any:

@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 from numba import float32, float64
 
-from optgen.runtime.cuda.compilation import SIMULATED, device, kernel
+from optgen.runtime.cuda.compilation import SIMULATED, device, inlined, kernel
 
 if SIMULATED:
     from optgen.runtime.cuda.simulated import (
         cuda,
         exp,
         float64_table,
+        if_given,
         int64_table,
         itemsize,
         log,
@@ -46,6 +47,7 @@ else:
         cuda,
         exp,
         float64_table,
+        if_given,
         int64_table,
         itemsize,
         log,
@@ -98,24 +100,24 @@ def square(x: Any) -> Any:
     return x * x
 
 
-@device
+@inlined
 def _chunks(tables: Any) -> Any:
     return int64_table(tables[0], tables[7], 4)
 
 
-@device
+@inlined
 def numbers(tables: Any) -> Any:
     """Return the table of one number per variable, float64[variables, columns]."""
     return float64_table(tables[4], tables[9], tables[11])
 
 
-@device
+@inlined
 def step_numbers(tables: Any) -> Any:
     """Return sums over all variables and what follows from them, float64[numbers]."""
     return vector(float64(0.0), tables[6], tables[14])
 
 
-@device
+@inlined
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
 
@@ -131,12 +133,10 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     return vector(like, address, chunks[chunk, 2])
 
 
-@device
+@inlined
 def optional_elements(like: Any, on: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """As ``elements``; None if ``on`` is None, known when the caller is compiled."""
-    if on is None:
-        return None
-    return elements(like, tables, chunk, stream)
+    return if_given(on, elements(like, tables, chunk, stream))
 
 
 @device
@@ -148,17 +148,13 @@ def number(tables: Any, chunk: Any, column: Any) -> Any:
 @device
 def optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """As ``number``; None if ``on`` is None, known when the caller is compiled."""
-    if on is None:
-        return None
-    return number(tables, chunk, column)
+    return if_given(on, number(tables, chunk, column))
 
 
 @device
 def summed_number(index: Any, tables: Any) -> Any:
     """Return one of the step numbers; None if ``index`` is None, known when compiled."""
-    if index is None:
-        return None
-    return step_numbers(tables)[index]
+    return if_given(index, 0.0 if index is None else step_numbers(tables)[index])
 
 
 @device
@@ -170,7 +166,7 @@ def row_of_thread(tables: Any) -> Any:
     return int64_table(tables[1], tables[8], 1)[index, 0]
 
 
-@device
+@inlined
 def chunk_sums(tables: Any, chunk: Any) -> Any:
     """Return the block sums of a chunk: float64[its blocks, reductions], to be written."""
     chunks = _chunks(tables)

@@ -14,6 +14,7 @@ __all__ = [
     "cuda",
     "exp",
     "float64_table",
+    "if_given",
     "int64_table",
     "itemsize",
     "log",
@@ -48,6 +49,11 @@ def _memory(address: int, count: int, dtype: Any) -> Array:
 def vector(like: Any, address: int, length: int) -> Array:
     """Return ``length`` elements of the type of ``like`` at an address."""
     return _memory(address, int(length), like.dtype)
+
+
+def if_given(on: Any, x: Any) -> Any:
+    """Return ``x``; None if ``on`` is None."""
+    return None if on is None else x
 
 
 def int64_table(address: int, rows: int, columns: int) -> Array:
