@@ -16,6 +16,7 @@ from optgen.runtime.arrays import Array
 from optgen.runtime.calls import check_operation_name, unzipped
 from optgen.runtime.checkpoint import Checkpoint, write
 from optgen.runtime.description import Hyperparameter
+from optgen.runtime.device_arrays import to_host
 from optgen.runtime.minimize import Loss, Minimizer, Variables
 from optgen.runtime.optimizer import Optimizer
 from optgen.runtime.saving import restore
@@ -224,7 +225,7 @@ class LossScaleOptimizer(Minimizer):
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``."""
-        return [np.array(array, subok=False) for array in self.weights]
+        return [to_host(array) for array in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list, check_count, check_operation_name, unzipped
-from optgen.runtime.gradients import GradientReader
+from optgen.runtime.memory import Reader
 from optgen.runtime.minimize import Minimizer
+from optgen.runtime.phases import Scalars
 from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
-from optgen.runtime.step import Scalars, are_finite, run_call, scalars_of_call
+from optgen.runtime.step import are_finite, run_call, scalars_of_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _RUNTIME = str(Path(__file__).parent) + os.sep
@@ -151,7 +152,7 @@ class Optimizer(Saving, Minimizer):
     def _step(
         self,
         state: State,
-        reader: GradientReader,
+        reader: Reader,
         gradients: list[Any],
         loss_scale: float | None,
         only_if_finite: bool,

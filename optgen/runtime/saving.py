@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from optgen.runtime.arrays import Array
 from optgen.runtime.checkpoint import Checkpoint, Header, read, write
 from optgen.runtime.configuration import FUNCTION
-from optgen.runtime.gradients import GradientReader
+from optgen.runtime.device_arrays import assign, on_host
 from optgen.runtime.state import State
 from optgen.runtime.state_access import StateAccess, converted_for
 from optgen.runtime.values import Tensor
@@ -59,13 +59,13 @@ class Saving(StateAccess):
         restore(self, path, custom_objects)
 
     def _checkpoint(self) -> Checkpoint:
-        """Return everything that a file needs; the arrays are live."""
+        """Return everything that a file needs; arrays of the host are live."""
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
             header["variables"] = _described(self._state)
             header["excluded"] = list(self._state.excluded)
-            arrays |= self._state.by_key()
+            arrays |= {key: on_host(a) for key, a in self._state.by_key().items()}
         arrays |= {f"{_ADDED_WEIGHT}{name}": array for name, array in self._added_weights.items()}
         return Checkpoint(header, arrays)
 
@@ -98,7 +98,7 @@ class Saving(StateAccess):
             raise ValueError("excluded: expected one entry for each variable.")
         state.excluded = tuple(map(bool, excluded))
         self._fill_columns(state, self._settings.values)
-        self._state, self._reader = state, GradientReader(state)
+        self._state, self._reader = state, state.tables.reader(state)
 
     def _callables(self, header: Header, custom_objects: Mapping[str, Any]) -> dict[str, Any]:
         """Return custom objects, after callables that stand for the same arguments here."""
@@ -131,7 +131,7 @@ class Saving(StateAccess):
                 raise ValueError(
                     f"{key}: expected {target.dtype.name}, received {value.dtype.name}."
                 )
-            target[...] = converted_for(key, target, value)
+            assign(target, converted_for(key, target, value))
         if self._iteration < 0:
             raise ValueError(f"{_ITERATION}: expected a count, received {self._iteration}.")
         for key, array in added.items():
@@ -142,7 +142,8 @@ class Saving(StateAccess):
                 count = 0 if self._state is None else len(self._state.variables)
                 if self._state is None or int(position) >= count:
                     raise ValueError(f"state: expected no {key!r} without its variable.")
-                self._state.added_slots.setdefault(name, {})[int(position)] = array.view(Tensor)
+                placed = self._state.memory.placed(array)
+                self._state.added_slots.setdefault(name, {})[int(position)] = placed
 
     # Copies --------------------------------------------------------------------------------
 
@@ -155,11 +156,12 @@ class Saving(StateAccess):
         remade = ("_reader", "_mode", "_programs")
         found = {name: value for name, value in vars(self).items() if name not in remade}
         if self._state is not None:
+            self._state.memory.check_copyable(self._state.variables)
             found["_state"] = {
                 "variables": self._state.variables,
                 "names": self._state.names,
                 "excluded": self._state.excluded,
-                "arrays": self._state.by_key(),
+                "arrays": {key: on_host(a) for key, a in self._state.by_key().items()},
             }
         return found
 
@@ -206,7 +208,7 @@ def _described(state: State) -> list[dict[str, Any]]:
     """Say what the variables of a state are, for a header."""
     return [
         {"name": name, "shape": list(w.shape), "dtype": w.dtype.name}
-        for name, w in zip(state.names, state.variables, strict=True)
+        for name, w in zip(state.names, state.layouts, strict=True)
     ]
 
 
