@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from optgen import __version__, driver
 from optgen.backends.artifact import Artifact
+from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.diagnostics import CompileError, render_all
 from optgen.ir.program import Schedule, Variant
 from optgen.ir.text import format_program, format_schedule, format_variant
@@ -84,7 +85,11 @@ def _report_differences(found: list[str], count: int, specs: list[Path], out: Pa
 def show(
     spec: Annotated[Path, typer.Argument(help="A spec (*.toml).", show_default=False)],
     after: Annotated[
-        str, typer.Option(help="The stage: program, specialize, isolate, hoist, split, cpu, class.")
+        str,
+        typer.Option(
+            help="The stage: program, specialize, isolate, hoist, split, cpu, cuda, class; "
+            "or ptx, which needs numba-cuda and no device."
+        ),
     ] = "split",
     mode: Annotated[str | None, typer.Option(help="Only this mode.")] = None,
 ) -> None:
@@ -94,21 +99,22 @@ def show(
         raise typer.BadParameter(f"expected a spec (*.toml), received the folder {spec}")
     (path,) = driver.spec_files([spec])
     optimizer = driver.compile_spec(path, lambda name, code: seen.append((name, code)))
+    known = [m.name for m in optimizer.program.modes]
+    if mode is not None and mode not in known:
+        raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")
     texts = {"program": [format_program(optimizer.program)]}
     for name, code in seen:
         if mode is None or code.name == mode:
             text = format_variant(code) if isinstance(code, Variant) else format_schedule(code)
             texts.setdefault(name, []).append(text)
     for file in driver.emit([optimizer]):
-        if file.path == f"{optimizer.program.module}_cpu.py":
-            texts["cpu"] = [file.text]
-        if file.path == f"{optimizer.program.module}.py":
-            texts["class"] = [file.text]
-    known = [m.name for m in optimizer.program.modes]
-    if mode is not None and mode not in known:
-        raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")
+        for stage, ending in (("cpu", "_cpu"), ("cuda", "_cuda"), ("class", "")):
+            if file.path == f"{optimizer.program.module}{ending}.py":
+                texts[stage] = [file.text]
+    if after == "ptx":
+        texts["ptx"] = driver.ptx(optimizer, mode)
     if after not in texts:
-        raise typer.BadParameter(f"expected one of {', '.join(texts)}, received {after!r}")
+        raise typer.BadParameter(f"expected one of {', '.join(texts)}, ptx, received {after!r}")
     print("\n".join(texts[after]), end="")
 
 
@@ -128,11 +134,14 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; mistakes in specs are printed, and the exit status is 1."""
+    """Run the command line; mistakes are printed as sentences, and the exit status is 1."""
     try:
         app()
     except CompileError as error:
         errors.print(render_all(error.diagnostics, error.sources), markup=False)
+        raise SystemExit(1) from None
+    except CudaMissingError as error:
+        errors.print(f"error: {error}", markup=False)
         raise SystemExit(1) from None
     except OSError as error:
         # The project's own messages are sentences; the system's say a reason and a file.

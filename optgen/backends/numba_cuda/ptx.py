@@ -120,7 +120,8 @@ def _capability_of_callees(capability: Capability) -> Iterator[None]:
 
 
 def _readable(ptx: str, name: str) -> str:
-    """PTX in which the kernel goes by its name, without what the debugger of Numba reads."""
+    """PTX in which the kernel goes by its name, without the banner and Numba's environments."""
     (mangled,) = re.findall(r"\.visible \.entry (\w+)\(", ptx)
-    kept = (line for line in ptx.splitlines() if "NumbaEnv" not in line)
+    lines = ptx[ptx.index(".version") :].splitlines()
+    kept = (line for line in lines if "NumbaEnv" not in line)
     return "\n".join(kept).replace(mangled, name).strip() + "\n"

@@ -24,25 +24,39 @@ Signature = tuple[Type, ...]
 TABLES: Type = ("int64",) * TABLE_ENTRIES
 
 
-def kernel_signatures(
-    modes: Sequence[ModeLayout], stages: bool, only: str | None = None
-) -> dict[str, Signature]:
+def kernel_signatures(modes: Sequence[ModeLayout], stages: bool) -> dict[str, Signature]:
     """The signature of each kernel of a module.
 
     Args:
         modes: the optimizer's modes.
         stages: whether all common stages are on; otherwise none is.
-        only: the mode whose kernels are wanted; None for all.
     """
-    names = phase_names(modes)
     found: dict[str, Signature] = {}
-    for mode in modes:
-        if only is None or mode.schedule.name == only:
-            for phase in mode.schedule.phases:
-                name = names[mode.schedule.name, phase.name]
-                text = PhaseText(mode, mode.phase(phase), name, "", DIALECT)
-                found.update(_phase_signatures(text, stages))
+    for text in _phases(modes):
+        found.update(_phase_signatures(text, stages))
     return found
+
+
+def own_signatures(modes: Sequence[ModeLayout], mode: str | None) -> dict[str, Signature]:
+    """The signature of each kernel that runs while no common stage is on.
+
+    Args:
+        modes: the optimizer's modes.
+        mode: the mode whose kernels are wanted; None for those of all.
+    """
+    found: dict[str, Signature] = {}
+    for text in _phases(modes):
+        if mode in (None, text.mode.schedule.name) and text.phase.stages is None:
+            found.update(_phase_signatures(text, stages=False))
+    return found
+
+
+def _phases(modes: Sequence[ModeLayout]) -> Iterator[PhaseText]:
+    names = phase_names(modes)
+    for mode in modes:
+        for phase in mode.schedule.phases:
+            name = names[mode.schedule.name, phase.name]
+            yield PhaseText(mode, mode.phase(phase), name, "", DIALECT)
 
 
 def step_signatures(stages: ModeLayout) -> dict[str, Signature]:
