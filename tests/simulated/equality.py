@@ -5,7 +5,6 @@ Run by ``test_cuda_class.py`` in a process of the simulator.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -41,22 +40,15 @@ COMBINATIONS: dict[str, Arguments] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def quick_threads() -> Iterator[None]:
-    """Let the simulator's threads take turns often: its barriers poll."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
 def cases() -> Iterator[tuple[str, str, str, Arguments, tuple[Any, ...]]]:
     """Spec, mode, label, common arguments, and the dtypes of variables in turn.
 
     One dtype in one case and the other in the next, to compile half as many CPU kernels; both
     without arguments, and where sums go over all variables.
     """
-    alone = {label: found for choices in COMMON_CHOICES.values() for label, found in choices.items()}
+    alone = {
+        label: found for choices in COMMON_CHOICES.values() for label, found in choices.items()
+    }
     del alone["-"]
     for spec, mode in spec_modes():
         own = declared(spec)
@@ -126,15 +118,19 @@ def test_the_device_equals_the_host(
         assert_equal(host, device, variables, copies)
 
 
-@pytest.mark.parametrize("spec", dict.fromkeys(spec for spec, _ in spec_modes()))
-def test_sums_over_many_blocks_are_those_of_the_host(spec: str) -> None:
-    """4,100 elements are two blocks, 16,400 are more than a chunk of the host."""
+SPECS = list(dict.fromkeys(spec for spec, _ in spec_modes()))
+LARGE = [(spec, (4_100, 5)) for spec in SPECS] + [(SPECS[0], (16_400, 7))]
+"""Two blocks of a reduction; and for one spec, more than a chunk of the host."""
+
+
+@pytest.mark.parametrize(("spec", "sizes"), LARGE)
+def test_sums_over_many_blocks_are_those_of_the_host(spec: str, sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng(8)
-    arguments: Arguments = {"global_clipnorm": 0.1} if spec == "novograd" else {"clipnorm": 0.1}
-    variables = [rng.standard_normal(n, np.float32) for n in (4_100, 16_400, 5)]
-    gradients: list[HostArray | None] = [rng.standard_normal(w.shape, np.float32) for w in variables]
+    variables: list[HostArray] = [rng.standard_normal(n, np.float32) for n in sizes]
+    gradients: list[HostArray | None] = [rng.standard_normal(n, np.float32) for n in sizes]
     copies = device_arrays(variables)
-    host, device = generated(spec)(**arguments), generated(spec)(**arguments)
+    host = generated(spec)(global_clipnorm=0.1)
+    device = generated(spec)(global_clipnorm=0.1)
     host.apply(gradients, variables)
     device.apply(device_arrays(gradients), copies)
     assert_equal(host, device, variables, copies)

@@ -125,7 +125,7 @@ def _imports(text: str) -> str:
     lines = ["import numpy as np"] if "np" in used else []
     numba = [name for name in ("cuda", "float64") if name in used]
     lines += [f"from numba import {', '.join(numba)}", ""]
-    decorators = [name for name in ("device", "kernel") if name in used]
+    decorators = [name for name in ("device", "kernel", "kernel_if") if name in used]
     lines.append(f"from optgen.runtime.cuda.compilation import {', '.join(decorators)}")
     lines.append(import_line("optgen.runtime.cuda.kernels", HELPERS, used))
     return "\n".join(lines)

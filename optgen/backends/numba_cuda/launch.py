@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optgen.backends.numba_text.launch import chunk_body
 from optgen.backends.numba_text.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
+from optgen.backends.numba_text.variable import keeps_numbers
 from optgen.backends.pytext import call, docstring
 from optgen.backends.step_scalars import ScalarFunction
 
@@ -24,13 +25,23 @@ def variables_kernel(text: PhaseText) -> str:
     how = f"Run `{text.variable_name}` for all variables, a thread for each."
     sources = [text.driver_source(scalar) for scalar in text.layout.variable]
     lines = [
-        f"@kernel\ndef {text.name}_variables(tables, scalars, stages):",
+        f"@{_decorator(text)}\ndef {text.name}_variables(tables, scalars, stages):",
         docstring([how], 1),
         "    row = row_of_thread(tables)",
         "    if row >= 0:",
         "        " + call(text.variable_name, ["numbers(tables)", "row", *sources], 2),
     ]
     return "\n".join(lines)
+
+
+def _decorator(text: PhaseText) -> str:
+    """The decorator of a kernel per variable, which says whether stages give it all its work."""
+    stages = {line.stage for line in text.phase.variable_lines}
+    if None in stages or keeps_numbers(text):
+        return "kernel"
+    owners = [stage for stage, _ in text.layout.stages]
+    indices = sorted(owners.index(stage) for stage in stages if stage is not None)
+    return f"kernel_if({', '.join(map(str, indices))})"
 
 
 def fold_kernel(text: PhaseText) -> str:

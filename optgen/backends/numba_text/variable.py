@@ -57,6 +57,11 @@ def _stores(text: PhaseText) -> Iterator[str]:
     yield from _keep(text, dict.fromkeys((*stored, *computed, *_overwritten(text))))
 
 
+def keeps_numbers(text: PhaseText) -> bool:
+    """Whether the function stores numbers whatever stages are on."""
+    return bool(text.phase.variable_stores or _overwritten(text))
+
+
 def _overwritten(text: PhaseText) -> tuple[Symbol, ...]:
     """Slots' old values that the loop needs although the new ones are stored before it."""
     return tuple(

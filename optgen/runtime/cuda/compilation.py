@@ -43,3 +43,25 @@ def inlined(function: Callable[..., Any]) -> Any:
     if SIMULATED:
         return cuda.jit(function, device=True)
     return cuda.jit(function, device=True, inline="always")
+
+
+def kernel_if(*stages: int) -> Callable[[Callable[..., Any]], Any]:
+    """As ``kernel``, for one that does nothing unless a common stage is on.
+
+    Args:
+        *stages: its argument ``stages`` has something other than None at one of these indices if
+            there is something to do.
+    """
+
+    def compile_kernel(function: Callable[..., Any]) -> Any:
+        compiled = kernel(function)
+        compiled.needs_one_of = stages
+        return compiled
+
+    return compile_kernel
+
+
+def has_work(kernel: Any, stages: tuple[Any, ...]) -> bool:
+    """Say whether a kernel does anything for these ``stages``."""
+    indices = getattr(kernel, "needs_one_of", None)
+    return indices is None or any(stages[index] is not None for index in indices)

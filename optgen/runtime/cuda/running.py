@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optgen.runtime.cuda.compilation import has_work
 from optgen.runtime.cuda.kernels import sum_over_variables
 from optgen.runtime.cuda.launch import compile_for, kernel_of, launch, threads_for
 from optgen.runtime.description import StageScalars
@@ -78,7 +79,8 @@ class Run:
         accumulator: int | None,
     ) -> None:
         rows = self.selection.count
-        if kernel := kernel_of(path, "variables"):
+        kernel = kernel_of(path, "variables")
+        if kernel and has_work(kernel, stages):
             threads = threads_for(rows)
             blocks = -(-rows // threads)
             self._launch(kernel, blocks, threads, (self._tables(None), values, stages))
