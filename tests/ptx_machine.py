@@ -150,7 +150,7 @@ def parse(ptx: str) -> Kernel:
             operation = tuple(found[2].split("."))
             instructions.append(Instruction(found[1] or "", operation, operands))
         else:
-            assert line in ("", "}") or line.startswith("."), f"not understood: {line}"
+            assert line in ("", "}") or line.startswith((".", "//")), f"not understood: {line}"
     return Kernel(parameters, instructions, labels, shared, size)
 
 

@@ -6,12 +6,26 @@ Nothing here needs a device: kernels are compiled to PTX, linked, and run on a m
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cuda_kernels import RUNTIME, Variation, link, modules, ptx, signatures, variations
+from optgen.backends.numba_cuda.emit import emit_cuda_module
+from optgen.backends.numba_cuda.ptx import compile_text
+from optgen.backends.numba_cuda.signatures import own_signatures
+from optgen.driver import compile_spec
+from tests.cuda_kernels import (
+    CAPABILITIES,
+    RUNTIME,
+    Variation,
+    link,
+    modules,
+    ptx,
+    signatures,
+    variations,
+)
 from tests.cuda_launches import Launch, on_cpu, run
 from tests.ptx_machine import Access, Kernel, parse
 
@@ -46,7 +60,7 @@ def operations(kernel: Kernel, *, in_loops: bool = False) -> set[str]:
 @pytest.mark.parametrize(("module", "name"), KERNELS, ids=label)
 def test_kernels_link_without_spills_and_stay_in_their_type(module: str, name: str) -> None:
     found = [v for v in variations(module) if v.name == name]
-    assert {v.capability for v in found} == {(8, 0), (9, 0)}
+    assert {v.capability for v in found} == set(CAPABILITIES)
     for variation in found:
         text = ptx(variation)
         used = link(text, variation.capability)
@@ -148,3 +162,40 @@ def test_all_kinds_of_kernels_are_covered() -> None:
     suffixes = {name.rpartition("_")[2] for _, name in KERNELS}
     assert {"chunks", "variables", "fold", "step"} <= suffixes
     assert (RUNTIME, "sum_over_variables") in KERNELS
+
+
+EVERY_FUNCTION = """
+name = "EveryFunction"
+summary = "Uses every elementwise function, and every reduction."
+update = '''
+a = exp(-abs(g)) + log(1 + g * g) + sqrt(abs(w)) + sign(g) * 0.5
+b = minimum(a, 2) + maximum(g, -2) + clip(w, -1, 1) + g ** 2 + abs(w) ** 1.5
+c = where(g > 0 and not (w <= 0) or g == 0, a, b / 3)
+m = beta * m + (1 - beta) * c
+w = w - learning_rate * m / (1 + norm(g) + max(g) + mean(w))
+'''
+[hyperparameters]
+learning_rate = { default = 0.1, doc = "x" }
+beta = { default = 0.9, doc = "x" }
+[slots]
+m = { doc = "x" }
+"""
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_every_function_of_the_language_compiles_in_float32(
+    capability: tuple[int, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "every_function.toml"
+    path.write_text(EVERY_FUNCTION, "utf-8")
+    optimizer = compile_spec(path)
+    file = emit_cuda_module("every_function", "x", optimizer.modes, optimizer.source)
+    wanted = own_signatures(optimizer.modes, None)
+    texts = compile_text(file.text, wanted, "float32", capability)
+    reducing = {name.removesuffix("fold") + "chunks" for name in texts if name.endswith("_fold")}
+    assert reducing
+    for name, text in texts.items():
+        used = link(text, capability)
+        assert (used.stack, used.spill_stores, used.spill_loads) == (0, 0, 0), (name, used)
+        if name.endswith("_chunks") and name not in reducing:
+            check_float32(parse(text))
