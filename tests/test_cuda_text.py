@@ -65,7 +65,7 @@ def element_body(file: str, name: str) -> list[str]:
     return [line[indent:] for line in lines]
 
 
-@pytest.mark.parametrize(("module", "name"), kernels(), ids="-".join)
+@pytest.mark.parametrize(("module", "name"), kernels())
 def test_both_texts_compute_the_same(module: str, name: str) -> None:
     cpu, cuda = f"{module}_cpu.py", f"{module}_cuda.py"
     assert name in functions(cpu)
@@ -81,7 +81,7 @@ def test_both_texts_compute_the_same(module: str, name: str) -> None:
     assert any("[i]" in line for line in body)
 
 
-@pytest.mark.parametrize(("module", "name"), kernels(), ids="-".join)
+@pytest.mark.parametrize(("module", "name"), kernels())
 def test_the_rest_is_an_index_and_its_guard(module: str, name: str) -> None:
     """All that the CUDA text has in front of the loop's body."""
     if name.endswith("_variable"):

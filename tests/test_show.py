@@ -49,13 +49,12 @@ def test_the_code_of_a_mode_is_shown_without_a_device() -> None:
     result = show("--mode", "decay")
     assert result.returncode == 0, result.stderr
     assert re.findall(r"^// (\w+): float32, compute capability 9.0", result.stdout, re.M) == [
-        "reduce_squares_variables",
         "reduce_squares_chunks",
         "reduce_squares_fold",
         "decay_update_variables",
         "decay_update_chunks",
     ]
-    assert result.stdout.count(".target sm_90") == 5
+    assert result.stdout.count(".target sm_90") == 4
     assert ".visible .entry decay_update_chunks(" in result.stdout
     assert "fma.rn.f32" in result.stdout
     assert "_ZN" not in result.stdout

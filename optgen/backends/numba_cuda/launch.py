@@ -34,13 +34,21 @@ def variables_kernel(text: PhaseText) -> str:
     return "\n".join(lines)
 
 
-def _decorator(text: PhaseText) -> str:
-    """The decorator of a kernel per variable, which says whether stages give it all its work."""
+def stages_with_work(text: PhaseText) -> set[str] | None:
+    """The stages of which one has to be on for a phase to have work per variable; None for none."""
     stages = {line.stage for line in text.phase.variable_lines}
     if None in stages or keeps_numbers(text):
+        return None
+    return {stage for stage in stages if stage is not None}
+
+
+def _decorator(text: PhaseText) -> str:
+    """The decorator of a kernel per variable, which says whether stages give it all its work."""
+    stages = stages_with_work(text)
+    if stages is None:
         return "kernel"
     owners = [stage for stage, _ in text.layout.stages]
-    indices = sorted(owners.index(stage) for stage in stages if stage is not None)
+    indices = sorted(owners.index(stage) for stage in stages)
     return f"kernel_if({', '.join(map(str, indices))})"
 
 

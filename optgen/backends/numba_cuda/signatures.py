@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, phase_names, summed_values
 from optgen.backends.numba_cuda.emit import DIALECT
+from optgen.backends.numba_cuda.launch import stages_with_work
 from optgen.backends.numba_text.phase import PhaseText
 from optgen.backends.step_scalars import stage_functions
 from optgen.ir.program import Schedule
@@ -48,6 +49,8 @@ def own_signatures(modes: Sequence[ModeLayout], mode: str | None) -> dict[str, S
     for text in _phases(modes):
         if mode in (None, text.mode.schedule.name) and text.phase.stages is None:
             found.update(_phase_signatures(text, stages=False))
+            if stages_with_work(text) is not None:
+                found.pop(f"{text.name}_variables", None)
     return found
 
 
