@@ -76,12 +76,14 @@ class Stateful(Configured):
         """Create the state for these variables; a second call with the same ones does nothing.
 
         Args:
-            variables: writable NumPy arrays of float32 or float64, or Variables; they are kept
-                alive.
+            variables: writable NumPy arrays of float32 or float64, or Variables, or arrays of
+                one CUDA device; they are kept alive.
 
         Raises:
-            ValueError: if one cannot be updated in place, two overlap, there is none, or the
-                optimizer was built with others before.
+            ValueError: if one cannot be updated in place, two overlap, there is none, some are on
+                a device and others are not, or the optimizer was built with others before.
+            ImportError: if they are device arrays, and numba-cuda is not installed.
+            RuntimeError: if they are, and there is no CUDA driver, device or toolkit.
         """
         given = as_list("variables", variables)
         if self._state is None:

@@ -313,6 +313,22 @@ def test_a_variable_whose_memory_is_replaced_is_followed() -> None:
         optimizer.apply([DeviceArray(np.ones(4))])
 
 
+def test_a_variable_that_left_the_device_is_refused() -> None:
+    class Tensor(DeviceArray):
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            if self.device.index is None:
+                raise AttributeError("not on a device")
+            return super().__cuda_array_interface__
+
+    variable = Tensor(np.ones(3))
+    optimizer = SGD(0.5)
+    optimizer.build([variable])
+    variable.device.index = None
+    with pytest.raises(ValueError, match="variable 0: expected it on device 0, where it was"):
+        optimizer.apply([DeviceArray(np.ones(3))])
+
+
 # Launches ----------------------------------------------------------------------------------
 
 

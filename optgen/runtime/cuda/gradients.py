@@ -134,7 +134,5 @@ class DeviceGradientReader:
 
 def _place(variable: object) -> tuple[object, ...]:
     """Return what changes when a variable lies elsewhere or otherwise."""
-    interface = interface_of(variable)
-    assert interface is not None
-    names = ("data", "shape", "strides", "typestr")
-    return tuple(interface.get(name) for name in names)
+    interface = interface_of(variable) or {}
+    return tuple(interface.get(name) for name in ("data", "shape", "strides", "typestr"))

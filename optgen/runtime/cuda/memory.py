@@ -43,9 +43,13 @@ class DeviceMemory:
 
     def check_variable(self, position: int, variable: object) -> Array:
         """Return the layout of a variable that can be updated in place, or raise ValueError."""
-        interface = interface_of(variable)
-        assert interface is not None
-        return check_variable(position, layout_of(f"variable {position}", variable, interface))
+        what, interface = f"variable {position}", interface_of(variable)
+        if interface is None:
+            raise ValueError(
+                f"{what}: expected it on device {self.device}, where it was at build, received "
+                f"{kind_of(variable)} that has left it. Construct another optimizer."
+            )
+        return check_variable(position, layout_of(what, variable, interface))
 
     def check_writable(self, position: int, variable: Any) -> None:
         """Raise ValueError if a variable has become read-only."""
