@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from optgen import __version__
+from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
 from optgen.commands.show import show
@@ -38,11 +39,14 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; mistakes in specs are printed, and the exit status is 1."""
+    """Run the command line; mistakes are printed as sentences, and the exit status is 1."""
     try:
         app()
     except CompileError as error:
         errors.print(render_all(error.diagnostics, error.sources), markup=False)
+        raise SystemExit(1) from None
+    except CudaMissingError as error:
+        errors.print(f"error: {error}", markup=False)
         raise SystemExit(1) from None
     except OSError as error:
         # The project's own messages are sentences; the system's say a reason and a file.

@@ -279,7 +279,7 @@ def every_byte(optimizer: Optimizer, variables: list[Array]) -> list[bytes]:
     """Variables, state, counters and all tables of an optimizer, as bytes."""
     found = [a.tobytes() for a in [*variables, *optimizer.variables]]
     if optimizer._state is not None:
-        for group in optimizer._state.groups:
+        for group in optimizer._state.tables.groups:
             tables = (group.tensor, group.pointers, group.layout, group.blocks, group.block_sums)
             found += [table.tobytes() for table in tables]
     return found

@@ -117,10 +117,12 @@ def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
 
 
 def _check_module(module: str, report: Report) -> None:
-    taken = module == "common" or module.endswith("_cpu") or keyword.iskeyword(module)
+    taken = module == "common" or module.endswith(("_cpu", "_cuda")) or keyword.iskeyword(module)
     if not LOWER_WORD.fullmatch(module) or taken:
-        headline = "the file's name must be a lower-case word, not `common`, `..._cpu` or Python's"
-        words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789").removesuffix("_cpu")
+        refused = "`common`, `..._cpu`, `..._cuda` or Python's"
+        headline = f"the file's name must be a lower-case word, not {refused}"
+        words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789")
+        words = words.removesuffix("_cpu").removesuffix("_cuda")
         proposal = words if LOWER_WORD.fullmatch(words) and not taken else "my_rule"
         hint = f"it becomes the name of the generated module: rename it to `{proposal}.toml`"
         report.error("E205", headline, report.index.value("name"), help=hint)

@@ -41,6 +41,7 @@ class Intrinsic:
         precedence: how tightly the printed form binds; higher binds tighter.
         host: how generated host code spells it; ``{0}`` stands for the first argument.
         cpu: how generated CPU kernels spell it.
+        cuda: how generated CUDA kernels spell it; empty if as CPU kernels do.
         truth_parameters: which parameters are truth values instead of numbers.
         gives_truth: whether the result is a truth value.
         exact: whether every backend gives the interpreter's result to the bit.
@@ -65,6 +66,11 @@ class Intrinsic:
     initial: float = 0.0
     element: Meaning | None = None
     public: bool = True
+    cuda: str = ""
+
+    def spelling(self, target: str) -> str:
+        """How the generated code of a target spells it: ``host``, ``cpu`` or ``cuda``."""
+        return {"host": self.host, "cpu": self.cpu, "cuda": self.cuda or self.cpu}[target]
 
     def result_rate(self, argument_rate: Rate) -> Rate:
         """The rate of the result for the join of the arguments' rates."""
@@ -204,6 +210,7 @@ _ROWS = (
         "The square root, correctly rounded; NaN below zero.",
         host="sqrt({0})",
         cpu="np.sqrt({0})",
+        cuda="sqrt({0})",
     ),
     Intrinsic("abs", ("x",), np.abs, "The magnitude.", host="abs({0})", cpu="abs({0})"),
     Intrinsic(
@@ -221,6 +228,7 @@ _ROWS = (
         "The smaller value; NaN if either is NaN; of two zeros either one.",
         host="minimum({0}, {1})",
         cpu="np.minimum({0}, {1})",
+        cuda="minimum({0}, {1})",
     ),
     Intrinsic(
         "maximum",
@@ -229,6 +237,7 @@ _ROWS = (
         "The larger value; NaN if either is NaN; of two zeros either one.",
         host="maximum({0}, {1})",
         cpu="np.maximum({0}, {1})",
+        cuda="maximum({0}, {1})",
     ),
     Intrinsic(
         "clip",
@@ -237,6 +246,7 @@ _ROWS = (
         "`minimum(maximum(x, low), high)`.",
         host="clip({0}, {1}, {2})",
         cpu="np.minimum(np.maximum({0}, {1}), {2})",
+        cuda="minimum(maximum({0}, {1}), {2})",
     ),
     Intrinsic(
         "exp",
@@ -245,6 +255,7 @@ _ROWS = (
         "e to the power `x`.",
         host="exp({0})",
         cpu="np.exp({0})",
+        cuda="exp({0})",
         exact=False,
     ),
     Intrinsic(
@@ -254,6 +265,7 @@ _ROWS = (
         "The natural logarithm; minus infinity at zero, NaN below.",
         host="log({0})",
         cpu="np.log({0})",
+        cuda="log({0})",
         exact=False,
     ),
     Intrinsic(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from optgen.backends.numba_cpu.phase import PhaseText, by_stage, equations, is_maximum, joined
+from optgen.backends.numba_text.dialect import Lanes
+from optgen.backends.numba_text.phase import PhaseText, by_stage, equations, is_maximum, joined
 from optgen.backends.pytext import (
     INDENT,
     LINE_LENGTH,
@@ -40,7 +41,8 @@ class _Kernel:
     def function(self) -> str:
         """The kernel: load, compute, store."""
         body = list(self._loop())
-        lines = [call("@kernel\ndef " + self.text.name, self.text.kernel_parameters, tail=":")]
+        head = self.text.dialect.function(self.text.name)
+        lines = [call(head, self.text.kernel_parameters, tail=":")]
         lines.append(docstring(self._doc(), 1))
         if self._has_literals:
             lines.append(f"    real = {self._first_array}.dtype.type")
@@ -67,20 +69,11 @@ class _Kernel:
         paragraphs = [list(self._loads()), list(self._compute()), list(self._stores())]
         body = joined(paragraphs)
         if not self.text.phase.reductions:
-            yield f"    for i in range({self._first_array}.size):"
+            yield from self.text.dialect.element_loop(self._first_array)
             yield from indented(body, 2)
             return
-        for line in self.text.phase.reductions:
-            yield f"    {self._lanes(line)} = np.empty(LANES)"
-        yield "    for block in range(block_sums.shape[0]):"
-        yield "        start = block * BLOCK"
-        yield f"        stop = min(start + BLOCK, {self._first_array}.size)"
-        for line in self.text.phase.reductions:
-            yield f"        {self._lanes(line)}[:] = {_initial(line)}"
-        yield "        for row in range(start, stop, LANES):"
-        yield "            first = uint64(row)"
-        yield "            for lane in range(uint64(min(LANES, stop - row))):"
-        yield "                i = first + lane"
+        lanes = [Lanes(self._lanes(line), _initial(line)) for line in self.text.phase.reductions]
+        yield from self.text.dialect.block_loop(self._first_array, lanes)
         yield from indented(body, 4)
         for index, line in enumerate(self.text.phase.reductions):
             fold = "fold_lanes_maximum" if is_maximum(line) else "fold_lanes"
@@ -137,7 +130,7 @@ class _Kernel:
             value = f"square({value})"
         if is_maximum(line):
             yield f"largest = {lanes}[lane]"
-            yield f"{lanes}[lane] = np.maximum(largest, {value})"
+            yield f"{lanes}[lane] = {self.text.dialect.called('maximum')}(largest, {value})"
         else:
             yield f"{lanes}[lane] += {value}"
 
@@ -166,7 +159,7 @@ class _Kernel:
         def name(symbol: Symbol) -> str:
             return self._local(symbol) if symbol.rate == ELEMENT else self.text.mode.names[symbol]
 
-        return Style("cpu", name, lambda value: f"real({value!r})")
+        return Style(self.text.dialect.spelling, name, lambda value: f"real({value!r})")
 
     def _local(self, symbol: Symbol) -> str:
         return safe_name(f"{symbol.name}_i", self.text.kernel_parameters)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from optgen.backends.layout import ModeLayout, PhaseLayout, Scalar
+from optgen.backends.layout import ModeLayout, PhaseLayout, Scalar, summed_values
+from optgen.backends.numba_text.dialect import Dialect
 from optgen.ir.expr import Apply, Symbol
 from optgen.ir.program import Assign, Phase
 
@@ -21,12 +22,14 @@ class PhaseText:
         layout: the phase and what crosses its border.
         name: the name of the kernel, from which those of its drivers are made.
         variable_name: the name of the per-variable function.
+        dialect: how its functions are written.
     """
 
     mode: ModeLayout
     layout: PhaseLayout
     name: str
     variable_name: str
+    dialect: Dialect
 
     @property
     def phase(self) -> Phase:
@@ -51,9 +54,12 @@ class PhaseText:
 
     def driver_source(self, scalar: Scalar) -> str:
         """Where a driver finds a STEP scalar."""
+        summed = scalar.symbol in summed_values(self.mode.schedule)
         if scalar.stage is None:
+            assert not summed, "a sum over variables outside the common stages"
             return f"scalars[{self.layout.scalars.index(scalar.symbol)}]"
-        return f"stages[{self.layout.stages.index((scalar.stage, scalar.key))}]"
+        source = f"stages[{self.layout.stages.index((scalar.stage, scalar.key))}]"
+        return self.dialect.summed_source(source) if summed else source
 
 
 def by_stage(lines: Sequence[Assign]) -> Iterator[tuple[str | None, list[Assign]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from optgen.backends.numba_cpu.phase import PhaseText, by_stage, equations, joined
+from optgen.backends.numba_text.phase import PhaseText, by_stage, equations, joined
 from optgen.backends.pytext import Style, call, docstring, fitted, indented
 from optgen.ir.expr import Symbol, symbols
 from optgen.ir.rate import TENSOR
@@ -14,7 +14,7 @@ def variable_function(text: PhaseText) -> str:
     """The function that computes and stores one variable's numbers before the loop."""
     parameters = ["tensor", "row", *(scalar.name for scalar in text.layout.variable)]
     lines = [
-        call(f"@kernel\ndef {text.variable_name}", parameters, tail=":"),
+        call(text.dialect.function(text.variable_name), parameters, tail=":"),
         docstring(equations(text.phase.variable_lines), 1),
     ]
     paragraphs = [list(_loads(text)), list(_compute(text)), list(_stores(text))]
@@ -33,7 +33,7 @@ def _loads(text: PhaseText) -> Iterator[str]:
 
 
 def _compute(text: PhaseText) -> Iterator[str]:
-    style = Style("cpu", lambda symbol: text.mode.names[symbol])
+    style = Style(text.dialect.spelling, lambda symbol: text.mode.names[symbol])
     taken = [*text.mode.names.values()]
     for stage, group in by_stage(text.phase.variable_lines):
         depth = 1 if stage is None else 2
@@ -55,6 +55,11 @@ def _stores(text: PhaseText) -> Iterator[str]:
     stored = [output.symbol for output in text.phase.variable_stores]
     computed = [line.target for line in text.phase.variable_lines if line.stage is None]
     yield from _keep(text, dict.fromkeys((*stored, *computed, *_overwritten(text))))
+
+
+def keeps_numbers(text: PhaseText) -> bool:
+    """Whether the function stores numbers whatever stages are on."""
+    return bool(text.phase.variable_stores or _overwritten(text))
 
 
 def _overwritten(text: PhaseText) -> tuple[Symbol, ...]:
