@@ -1,0 +1,212 @@
+"""The cost of a spec as tables, for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from optgen import driver
+from optgen.analysis import (
+    OPERATION_KINDS,
+    Cost,
+    PhaseCost,
+    Wait,
+    cost_of,
+    required_stages,
+    stage_sets,
+)
+from optgen.ir.notation import in_language
+from optgen.ir.program import Assign, Schedule, Slot, Stage
+from optgen.ir.rate import ELEMENT, TENSOR
+
+PIPED_WIDTH = 112
+"""Columns of what is not printed to a terminal, so that it reads the same everywhere."""
+
+_ARGUMENTS = {
+    "accumulator": "gradient_accumulation_steps",
+    "average": "use_ema",
+    "overwrite": "ema_overwrite_frequency",
+}
+"""The argument that switches a stage on, where it is not called like the stage."""
+
+_BESIDE = {
+    "accumulate": "a call that only accumulates",
+    "finite": "the check of dynamic loss scaling",
+}
+
+
+def print_explanation(optimizer: driver.Optimizer, mode: str) -> None:
+    """Print the overview of an optimizer's modes, and one of them in full."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    program = optimizer.program
+    schedules = [layout.schedule for layout in optimizer.modes]
+    console.print(f"[bold]{program.name}[/bold]: {escape(optimizer.spec.summary)}")
+    if len(schedules) > 1:
+        console.print()
+        console.print(_overview(optimizer, schedules))
+        others = "another one by --mode NAME"
+        default = "the default" if mode == program.default_mode else "as asked for"
+        console.print(f"\n[bold]Mode {mode}[/bold] ({default}; {others})")
+    (schedule,) = (schedule for schedule in schedules if schedule.name == mode)
+    cost = cost_of(schedule)
+    console.print()
+    for part in (_state(cost), _phases(cost)):
+        console.print(part)
+    _print_waits(console, [wait for phase in cost.phases for wait in phase.waits])
+    _print_hoisted(console, cost)
+    console.print(_stages(schedule, program.stages))
+    _print_stage_waits(console, schedule, program.stages, cost)
+
+
+def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table
+
+
+_BYTES = ("float32", "float64")
+
+
+def _overview(optimizer: driver.Optimizer, schedules: list[Schedule]) -> Table:
+    table = _table(
+        "Modes: bytes moved per parameter and step",
+        *("mode", "when", "state", *_BYTES, "passes"),
+        numbers=(*_BYTES, "passes"),
+    )
+    for schedule in schedules:
+        cost = cost_of(schedule)
+        condition = optimizer.program.mode(schedule.name).condition
+        slots = ", ".join(slot.name for slot in cost.slots) or "none"
+        sizes = (str(cost.bytes_moved(4)), str(cost.bytes_moved(8)))
+        table.add_row(schedule.name, condition, slots, *sizes, str(len(cost.phases)))
+    return table
+
+
+def _state(cost: Cost) -> Table | str:
+    if not cost.slots:
+        return "No state.\n"
+    table = _table("State, in bytes", "slot", *_BYTES, "per", "what it holds", numbers=_BYTES)
+    for slot in cost.slots:
+        element = slot.rate == ELEMENT
+        table.add_row(slot.name, "4" if element else "8", "8", _per(slot), escape(slot.doc))
+    return table
+
+
+def _per(slot: Slot) -> str:
+    if slot.rate == ELEMENT:
+        return "parameter"
+    return "variable" if slot.rate == TENSOR else "optimizer"
+
+
+def _phases(cost: Cost) -> Table:
+    table = _table(
+        "Phases: one loop over all parameters each; bytes moved per parameter and step",
+        *("phase", "reads", "writes", *_BYTES, "operations"),
+        numbers=_BYTES,
+    )
+    for phase in cost.phases:
+        table.add_row(*_phase_row(phase))
+    if len(cost.phases) > 1:
+        table.add_section()
+        sizes = (str(cost.bytes_moved(4)), str(cost.bytes_moved(8)))
+        table.add_row("together", "", "", *sizes, _operations(cost.operations))
+    return table
+
+
+def _phase_row(phase: PhaseCost) -> tuple[str, ...]:
+    return (
+        phase.name,
+        " ".join(phase.reads),
+        " ".join(phase.writes) or "nothing",
+        str(phase.bytes_moved(4)),
+        str(phase.bytes_moved(8)),
+        _operations(phase.operations),
+    )
+
+
+def _operations(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "none"
+
+
+def _print_waits(console: Console, found: Iterable[Wait], intro: str = "") -> None:
+    for wait in found:
+        over = "of all variables" if wait.over_all_variables else "of the variable"
+        console.print(
+            f"{intro}[bold]{escape(in_language(wait.reduction.value))}[/bold] is known only when "
+            f"`{wait.phase}` has gone through all elements {over}, and is needed in"
+        )
+        for text in dict.fromkeys(line.text for line in wait.lines):
+            console.print(f"    {escape(' '.join(text.split()))}")
+        console.print()
+
+
+def _print_hoisted(console: Console, cost: Cost) -> None:
+    for title, groups in (
+        ("Computed once per step, in float64", [phase.step_lines for phase in cost.phases]),
+        ("Computed once per variable, in float64", [p.variable_lines for p in cost.phases]),
+    ):
+        lines = dict.fromkeys(line for group in groups for line in group)
+        if lines:
+            console.print(f"[bold]{title}[/bold]")
+            for line in lines:
+                console.print(f"    {escape(_hoisted(line))}", soft_wrap=True)
+            console.print()
+
+
+def _hoisted(line: Assign) -> str:
+    """A value outside the loop, and the author's line that it is a part of."""
+    value = f"{line.target.name} = {in_language(line.value)}"
+    text = " ".join(line.text.split())
+    return value if value == text else f"{value}    # of {text}"
+
+
+def _stages(schedule: Schedule, stages: tuple[Stage, ...]) -> Table:
+    numbers = (*_BYTES, "passes", *OPERATION_KINDS)
+    table = _table(
+        "Common stages that are on: bytes moved, passes and operations per parameter and step",
+        *("argument", *numbers),
+        numbers=numbers,
+    )
+    for names in stage_sets(stages):
+        table.add_row(_together(names, stages), *_totals(cost_of(schedule, names)))
+    table.add_section()
+    for layout in driver.common_modes():
+        name = layout.schedule.name
+        if name in _BESIDE:
+            table.add_row(_BESIDE[name], *_totals(cost_of(layout.schedule)))
+    return table
+
+
+def _totals(cost: Cost) -> tuple[str, ...]:
+    numbers = (cost.bytes_moved(4), cost.bytes_moved(8), len(cost.phases))
+    return tuple(map(str, (*numbers, *cost.operations.values())))
+
+
+def _together(names: tuple[str, ...], stages: tuple[Stage, ...]) -> str:
+    """A set of stages in words: what was switched on, without what it requires anyway."""
+    if not names:
+        return "none"
+    (last,) = (stage for stage in stages if stage.name == names[-1])
+    if names == (*required_stages(last, stages), last.name):
+        return _ARGUMENTS.get(last.name, last.name)
+    left_out = [_ARGUMENTS.get(s.name, s.name) for s in stages if s.name not in names]
+    return "all" + (f" but {', '.join(left_out)}" if left_out else "")
+
+
+def _print_stage_waits(
+    console: Console, schedule: Schedule, stages: tuple[Stage, ...], plain: Cost
+) -> None:
+    """Say for each stage that brings a pass of its own what that pass is for."""
+    for stage in stages:
+        cost = cost_of(schedule, (*required_stages(stage, stages), stage.name))
+        own = {wait for phase in plain.phases for wait in phase.waits}
+        new = [wait for phase in cost.phases for wait in phase.waits if wait not in own]
+        if len(cost.phases) > len(plain.phases) and new:
+            argument = _ARGUMENTS.get(stage.name, stage.name)
+            _print_waits(console, new[:1], f"Why {argument} costs a pass: ")
