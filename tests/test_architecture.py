@@ -25,7 +25,7 @@ ALLOWED = {
     "backends": {"diagnostics", "ir", "passes"},
     "driver": {"diagnostics", "ir", "frontend", "passes", "backends"},
     "loading": {"backends", "driver"},
-    "commands": {"diagnostics", "ir", "analysis", "backends", "driver", "loading"},
+    "commands": {"diagnostics", "ir", "analysis", "frontend", "backends", "driver", "loading"},
     "cli": {"diagnostics", "commands"},
     "__main__": {"cli"},
     "schedules": {"runtime"},
