@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -24,7 +25,7 @@ from optgen.ir.notation import in_language
 from optgen.ir.program import Assign, Schedule, Slot, Stage
 from optgen.ir.rate import ELEMENT, TENSOR
 
-PIPED_WIDTH = 112
+PIPED_WIDTH = 116
 """Columns of what is not printed to a terminal, so that it reads the same everywhere."""
 
 _ARGUMENTS = {
@@ -36,7 +37,7 @@ _ARGUMENTS = {
 
 _BESIDE = {
     "accumulate": "a call that only accumulates",
-    "finite": "the check of dynamic loss scaling",
+    "finite": "a check of dynamic loss scaling",
 }
 
 
@@ -47,27 +48,36 @@ def print_explanation(optimizer: driver.Optimizer, mode: str) -> None:
     schedules = [layout.schedule for layout in optimizer.modes]
     console.print(f"[bold]{program.name}[/bold]: {escape(optimizer.spec.summary)}")
     if len(schedules) > 1:
-        console.print()
-        console.print(_overview(optimizer, schedules))
-        others = "another one by --mode NAME"
+        title = "Modes: bytes moved per parameter and step"
+        _print_table(console, title, _overview(optimizer, schedules))
         default = "the default" if mode == program.default_mode else "as asked for"
-        console.print(f"\n[bold]Mode {mode}[/bold] ({default}; {others})")
+        console.print(f"\n[bold]Mode {mode}[/bold] ({default}; another one by --mode NAME)")
     (schedule,) = (schedule for schedule in schedules if schedule.name == mode)
     cost = cost_of(schedule)
+    if cost.slots:
+        _print_table(console, "State, in bytes", _state(cost))
+    title = "Phases: one loop over all parameters each; bytes moved per parameter and step"
+    _print_table(console, title, _phases(cost))
     console.print()
-    for part in (_state(cost), _phases(cost)):
-        console.print(part)
     _print_waits(console, [wait for phase in cost.phases for wait in phase.waits])
     _print_hoisted(console, cost)
-    console.print(_stages(schedule, program.stages))
+    title = "Common stages that are on: bytes moved, passes and operations per parameter and step"
+    _print_table(console, title, _stages(schedule, program.stages), before="")
+    console.print()
     _print_stage_waits(console, schedule, program.stages, cost)
 
 
-def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for position, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column in numbers else "left"
+        table.add_column(column, justify=justify, no_wrap=position == 0)
     return table
+
+
+def _print_table(console: Console, title: str, table: Table, before: str = "\n") -> None:
+    console.print(f"{before}[bold]{title}[/bold]")
+    console.print(table)
 
 
 _BYTES = ("float32", "float64")
@@ -75,7 +85,6 @@ _BYTES = ("float32", "float64")
 
 def _overview(optimizer: driver.Optimizer, schedules: list[Schedule]) -> Table:
     table = _table(
-        "Modes: bytes moved per parameter and step",
         *("mode", "when", "state", *_BYTES, "passes"),
         numbers=(*_BYTES, "passes"),
     )
@@ -88,10 +97,8 @@ def _overview(optimizer: driver.Optimizer, schedules: list[Schedule]) -> Table:
     return table
 
 
-def _state(cost: Cost) -> Table | str:
-    if not cost.slots:
-        return "No state.\n"
-    table = _table("State, in bytes", "slot", *_BYTES, "per", "what it holds", numbers=_BYTES)
+def _state(cost: Cost) -> Table:
+    table = _table("slot", *_BYTES, "per", "what it holds", numbers=_BYTES)
     for slot in cost.slots:
         element = slot.rate == ELEMENT
         table.add_row(slot.name, "4" if element else "8", "8", _per(slot), escape(slot.doc))
@@ -106,7 +113,6 @@ def _per(slot: Slot) -> str:
 
 def _phases(cost: Cost) -> Table:
     table = _table(
-        "Phases: one loop over all parameters each; bytes moved per parameter and step",
         *("phase", "reads", "writes", *_BYTES, "operations"),
         numbers=_BYTES,
     )
@@ -167,25 +173,23 @@ def _hoisted(line: Assign) -> str:
 
 
 def _stages(schedule: Schedule, stages: tuple[Stage, ...]) -> Table:
-    numbers = (*_BYTES, "passes", *OPERATION_KINDS)
-    table = _table(
-        "Common stages that are on: bytes moved, passes and operations per parameter and step",
-        *("argument", *numbers),
-        numbers=numbers,
-    )
-    for names in stage_sets(stages):
-        table.add_row(_together(names, stages), *_totals(cost_of(schedule, names)))
-    table.add_section()
-    for layout in driver.common_modes():
-        name = layout.schedule.name
-        if name in _BESIDE:
-            table.add_row(_BESIDE[name], *_totals(cost_of(layout.schedule)))
+    costs = {_together(names, stages): cost_of(schedule, names) for names in stage_sets(stages)}
+    beside = {
+        _BESIDE[layout.schedule.name]: cost_of(layout.schedule)
+        for layout in driver.common_modes()
+        if layout.schedule.name in _BESIDE
+    }
+    found = [cost.operations for cost in (*costs.values(), *beside.values())]
+    kinds = [kind for kind in OPERATION_KINDS if any(counts[kind] for counts in found)]
+    numbers = (*_BYTES, "passes", *kinds)
+    table = _table("argument", *numbers, numbers=numbers)
+    for group in (costs, beside):
+        for name, cost in group.items():
+            sizes = (cost.bytes_moved(4), cost.bytes_moved(8), len(cost.phases))
+            counts = (cost.operations[kind] for kind in kinds)
+            table.add_row(name, *map(str, (*sizes, *counts)))
+        table.add_section()
     return table
-
-
-def _totals(cost: Cost) -> tuple[str, ...]:
-    numbers = (cost.bytes_moved(4), cost.bytes_moved(8), len(cost.phases))
-    return tuple(map(str, (*numbers, *cost.operations.values())))
 
 
 def _together(names: tuple[str, ...], stages: tuple[Stage, ...]) -> str:
