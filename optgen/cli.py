@@ -10,6 +10,7 @@ from optgen import __version__
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
 from optgen.commands.explain import explain
+from optgen.commands.new import new
 from optgen.commands.schema import schema
 from optgen.commands.show import show
 from optgen.diagnostics import CompileError, render_all
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, explain, schema, show):
+for command in (build, check, new, explain, schema, show):
     app.command()(command)
 
 
