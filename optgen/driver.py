@@ -99,18 +99,53 @@ def common_modes() -> tuple[ModeLayout, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one spec gives to a package of optimizers.
+
+    Attributes:
+        name: the class.
+        module: its module.
+        spec: the spec's file name, without folder.
+        files: the files that come from this spec alone.
+    """
+
+    name: str
+    module: str
+    spec: str
+    files: tuple[Artifact, ...]
+
+
 def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
     """All files of a package of optimizers, in the order of their paths."""
-    files = [emit_package(optimizer.program for optimizer in optimizers)]
+    return assemble(map(emit_part, optimizers), emit_shared())
+
+
+def emit_part(optimizer: Optimizer) -> Part:
+    """The kernels and the class of one optimizer."""
+    program, source = optimizer.program, optimizer.source
+    title = f"CPU kernels of {program.name}."
+    words = documentation(optimizer.spec)
+    files = (
+        emit_module(program.module, title, optimizer.modes, source),
+        emit_class(program, optimizer.modes, source, words),
+    )
+    return Part(program.name, program.module, source.spec, files)
+
+
+def emit_shared() -> tuple[Artifact, ...]:
+    """What every package of optimizers holds, whatever its specs."""
     stages = compile_modes(stages_program())
-    files.append(emit_common(stages[0], common_modes()))
-    files.append(emit_module("common", "CPU kernels of the common stages.", common_modes(), None))
-    for optimizer in optimizers:
-        program = optimizer.program
-        title = f"CPU kernels of {program.name}."
-        files.append(emit_module(program.module, title, optimizer.modes, optimizer.source))
-        words = documentation(optimizer.spec)
-        files.append(emit_class(program, optimizer.modes, optimizer.source, words))
+    return (
+        emit_common(stages[0], common_modes()),
+        emit_module("common", "CPU kernels of the common stages.", common_modes(), None),
+    )
+
+
+def assemble(parts: Iterable[Part], shared: Iterable[Artifact]) -> list[Artifact]:
+    """The files of a package, in the order of their paths."""
+    parts = tuple(parts)
+    files = [emit_package(parts), *shared, *(file for part in parts for file in part.files)]
     assert len({file.path for file in files}) == len(files), "two files of one name"
     return sorted(files, key=lambda file: file.path)
 
@@ -140,18 +175,21 @@ def compile_all(paths: Iterable[Path]) -> list[Optimizer]:
         except CompileError as error:
             mistakes += error.diagnostics
             sources.update(error.sources)
-    mistakes += _shared_names(optimizers)
+    mistakes += shared_names((o.program.name, o.program.module, o.source.spec) for o in optimizers)
     if mistakes:
         raise CompileError(tuple(mistakes), sources)
     return optimizers
 
 
-def _shared_names(optimizers: Iterable[Optimizer]) -> Iterator[Diagnostic]:
-    """A message per spec whose class or module another spec has before it."""
+def shared_names(specs: Iterable[tuple[str, str, str]]) -> Iterator[Diagnostic]:
+    """A message per spec whose class or module another spec has before it.
+
+    Args:
+        specs: the class, the module and the file name of each.
+    """
     owners: dict[str, str] = {}
-    for optimizer in optimizers:
-        program, path = optimizer.program, optimizer.source.spec
-        for what, name in (("class", program.name), ("module", program.module)):
+    for class_name, module, path in specs:
+        for what, name in (("class", class_name), ("module", module)):
             key = f"{what} {name.lower()}"
             if key in owners:
                 headline = f"the {what} `{name}` is also that of {owners[key]}"

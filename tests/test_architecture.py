@@ -25,6 +25,7 @@ ALLOWED = {
     "backends": {"diagnostics", "ir", "passes"},
     "driver": {"diagnostics", "ir", "frontend", "passes", "backends"},
     "loading": {"backends", "driver"},
+    "building": {"backends", "diagnostics", "driver", "loading"},
     "scaffold": {"ir", "frontend", "backends", "driver"},
     "commands": {
         "diagnostics",
@@ -34,6 +35,7 @@ ALLOWED = {
         "backends",
         "driver",
         "loading",
+        "building",
         "scaffold",
     },
     "cli": {"diagnostics", "commands"},
