@@ -9,6 +9,7 @@ import typer
 from optgen import __version__
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
+from optgen.commands.eject import eject
 from optgen.commands.explain import explain
 from optgen.commands.new import new
 from optgen.commands.schema import schema
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, new, explain, schema, show):
+for command in (build, check, new, explain, show, eject, schema):
     app.command()(command)
 
 

@@ -217,13 +217,15 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def stale_files(files: Sequence[Artifact], folder: Path) -> list[Path]:
-    """Generated files in a folder that no spec gives any more."""
-    expected = {file.path for file in files}
+def stale_files(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
+    """Generated files in a folder, or where its files lie, that no spec gives any more."""
+    expected = {folder / file.path for file in files}
+    folders = {folder, *(path.parent for path in expected)}
     return [
         path
-        for path in sorted(folder.glob("*.py"))
-        if path.name not in expected and MARK in path.read_text("utf-8", "replace")[:200]
+        for place in sorted(folders)
+        for path in sorted(place.glob("*.py"))
+        if path not in expected and mark in path.read_text("utf-8", "replace")[:200]
     ]
 
 
@@ -249,10 +251,15 @@ def foreign_files(files: Sequence[Artifact], folder: Path, paths: Iterable[Path]
     return stale_files(files, folder) if single else []
 
 
-def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
+def write(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
     """Write files, each complete or not at all, and remove generated files without a spec.
 
     A file that already has the right bytes is left alone, so that its compiled kernels stay valid.
+
+    Args:
+        files: the files.
+        folder: where their paths begin.
+        mark: what the first lines of all files of this kind hold.
 
     Returns:
         The files that were written.
@@ -263,9 +270,10 @@ def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
         path = folder / file.path
         if path.is_file() and path.read_bytes() == file.text.encode():
             continue
+        path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, file.text)
         written.append(path)
-    for path in stale_files(files, folder):
+    for path in stale_files(files, folder, mark):
         path.unlink()
     return written
 

@@ -26,6 +26,7 @@ ALLOWED = {
     "driver": {"diagnostics", "ir", "frontend", "passes", "backends"},
     "loading": {"backends", "driver"},
     "building": {"backends", "diagnostics", "driver", "loading"},
+    "ejecting": {"backends", "driver"},
     "scaffold": {"ir", "frontend", "backends", "driver"},
     "commands": {
         "diagnostics",
@@ -36,6 +37,7 @@ ALLOWED = {
         "driver",
         "loading",
         "building",
+        "ejecting",
         "scaffold",
     },
     "cli": {"diagnostics", "commands"},
