@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from optgen.analysis import all_compatible, cost_of, required_stages, stage_sets
 from optgen.backends.layout import phase_names
 from optgen.cli import app
+from optgen.commands.cost_tables import print_explanation
 from optgen.driver import common_modes, compile_text
 from optgen.ir.expr import Apply, Expr, Number, Ref, walk
 from optgen.ir.notation import in_language
@@ -321,6 +324,16 @@ def test_the_command_prints_tables() -> None:
     amsgrad = explained(str(SPECS / "adam.toml"), "--mode", "amsgrad")
     assert "v_hat" in amsgrad
     assert "Mode amsgrad" in amsgrad
+
+
+@pytest.mark.parametrize("width", [80, 104, 200])
+def test_no_number_is_cut_on_a_terminal_of_any_width(width: int) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    print_explanation(compiled("novograd"), "amsgrad_decay_averaging", console)
+    text = stream.getvalue()
+    assert "…" not in text
+    assert " 104 " in text  # float64 with everything on
 
 
 @pytest.mark.parametrize("spec", spec_names())

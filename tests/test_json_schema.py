@@ -177,3 +177,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(app, ["schema", "--out", str(out)]).exit_code == 0
     assert out.read_bytes() == json_schema_text().encode()
     assert run(app, ["schema", "--out", str(out), "--path"]).exit_code == 2
+
+
+def test_editors_find_the_schema_of_the_specs_of_the_project() -> None:
+    (rule,) = toml(SPECS.parent / ".taplo.toml")["rule"]
+    assert SPECS.parent / rule["schema"]["path"] == installed_schema()
+    assert list(SPECS.parent.glob(rule["include"][0]))

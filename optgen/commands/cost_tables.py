@@ -28,6 +28,9 @@ from optgen.ir.rate import ELEMENT, TENSOR
 PIPED_WIDTH = 116
 """Columns of what is not printed to a terminal, so that it reads the same everywhere."""
 
+WIDE = 104
+"""From how many columns on every kind of operation has a column of its own."""
+
 _ARGUMENTS = {
     "accumulator": "gradient_accumulation_steps",
     "average": "use_ema",
@@ -41,9 +44,18 @@ _BESIDE = {
 }
 
 
-def print_explanation(optimizer: driver.Optimizer, mode: str) -> None:
-    """Print the overview of an optimizer's modes, and one of them in full."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+def print_explanation(
+    optimizer: driver.Optimizer, mode: str, console: Console | None = None
+) -> None:
+    """Print the overview of an optimizer's modes, and one of them in full.
+
+    Args:
+        optimizer: the compiled spec.
+        mode: the mode to show in full.
+        console: where to; the standard output if missing.
+    """
+    if console is None:
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     program = optimizer.program
     schedules = [layout.schedule for layout in optimizer.modes]
     console.print(f"[bold]{program.name}[/bold]: {escape(optimizer.spec.summary)}")
@@ -62,7 +74,8 @@ def print_explanation(optimizer: driver.Optimizer, mode: str) -> None:
     _print_waits(console, [wait for phase in cost.phases for wait in phase.waits])
     _print_hoisted(console, cost)
     title = "Common stages that are on: bytes moved, passes and operations per parameter and step"
-    _print_table(console, title, _stages(schedule, program.stages), before="")
+    table = _stages(schedule, program.stages, console.width >= WIDE)
+    _print_table(console, title, table, before="")
     console.print()
     _print_stage_waits(console, schedule, program.stages, cost)
 
@@ -71,7 +84,7 @@ def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for position, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
-        table.add_column(column, justify=justify, no_wrap=position == 0)
+        table.add_column(column, justify=justify, no_wrap=position == 0 or column in numbers)
     return table
 
 
@@ -172,7 +185,8 @@ def _hoisted(line: Assign) -> str:
     return value if value == text else f"{value}    # of {text}"
 
 
-def _stages(schedule: Schedule, stages: tuple[Stage, ...]) -> Table:
+def _stages(schedule: Schedule, stages: tuple[Stage, ...], wide: bool) -> Table:
+    """The cost of each set of stages; kinds of operations have columns where there is room."""
     costs = {_together(names, stages): cost_of(schedule, names) for names in stage_sets(stages)}
     beside = {
         _BESIDE[layout.schedule.name]: cost_of(layout.schedule)
@@ -181,13 +195,14 @@ def _stages(schedule: Schedule, stages: tuple[Stage, ...]) -> Table:
     }
     found = [cost.operations for cost in (*costs.values(), *beside.values())]
     kinds = [kind for kind in OPERATION_KINDS if any(counts[kind] for counts in found)]
-    numbers = (*_BYTES, "passes", *kinds)
+    numbers = (*_BYTES, "passes", *(kinds if wide else ["operations"]))
     table = _table("argument", *numbers, numbers=numbers)
     for group in (costs, beside):
         for name, cost in group.items():
             sizes = (cost.bytes_moved(4), cost.bytes_moved(8), len(cost.phases))
-            counts = (cost.operations[kind] for kind in kinds)
-            table.add_row(name, *map(str, (*sizes, *counts)))
+            counts = cost.operations
+            last = [counts[kind] for kind in kinds] if wide else [sum(counts.values())]
+            table.add_row(name, *map(str, (*sizes, *last)))
         table.add_section()
     return table
 
