@@ -84,7 +84,8 @@ def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for position, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
-        table.add_column(column, justify=justify, no_wrap=position == 0 or column in numbers)
+        whole = position == 0 or column in numbers
+        table.add_column(column, justify=justify, no_wrap=whole, overflow="fold")
     return table
 
 
