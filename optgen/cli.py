@@ -10,6 +10,10 @@ from optgen import __version__
 from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
+from optgen.commands.eject import eject
+from optgen.commands.explain import explain
+from optgen.commands.new import new
+from optgen.commands.schema import schema
 from optgen.commands.show import show
 from optgen.diagnostics import CompileError, render_all
 
@@ -19,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, show):
+for command in (build, check, new, explain, show, eject, schema):
     app.command()(command)
 
 

@@ -105,22 +105,57 @@ def common_modes() -> tuple[ModeLayout, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one spec gives to a package of optimizers.
+
+    Attributes:
+        name: the class.
+        module: its module.
+        spec: the spec's file name, without folder.
+        files: the files that come from this spec alone.
+    """
+
+    name: str
+    module: str
+    spec: str
+    files: tuple[Artifact, ...]
+
+
 def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
     """All files of a package of optimizers, in the order of their paths."""
-    files = [emit_package(optimizer.program for optimizer in optimizers)]
+    return assemble(map(emit_part, optimizers), emit_shared())
+
+
+def emit_part(optimizer: Optimizer) -> Part:
+    """The kernels and the class of one optimizer."""
+    program, source = optimizer.program, optimizer.source
+    words = documentation(optimizer.spec)
+    cpu, cuda = f"CPU kernels of {program.name}.", f"CUDA kernels of {program.name}."
+    files = (
+        emit_module(program.module, cpu, optimizer.modes, source),
+        emit_cuda_module(program.module, cuda, optimizer.modes, source),
+        emit_class(program, optimizer.modes, source, words),
+    )
+    return Part(program.name, program.module, source.spec, files)
+
+
+def emit_shared() -> tuple[Artifact, ...]:
+    """What every package of optimizers holds, whatever its specs."""
     stages = compile_modes(stages_program())
-    files.append(emit_common(stages[0], common_modes()))
-    files.append(emit_module("common", "CPU kernels of the common stages.", common_modes(), None))
-    title = "CUDA kernels of the common stages."
-    files.append(emit_cuda_module("common", title, common_modes(), None, stages[0]))
-    for optimizer in optimizers:
-        program = optimizer.program
-        title = f"CPU kernels of {program.name}."
-        files.append(emit_module(program.module, title, optimizer.modes, optimizer.source))
-        title = f"CUDA kernels of {program.name}."
-        files.append(emit_cuda_module(program.module, title, optimizer.modes, optimizer.source))
-        words = documentation(optimizer.spec)
-        files.append(emit_class(program, optimizer.modes, optimizer.source, words))
+    return (
+        emit_common(stages[0], common_modes()),
+        emit_module("common", "CPU kernels of the common stages.", common_modes(), None),
+        emit_cuda_module(
+            "common", "CUDA kernels of the common stages.", common_modes(), None, stages[0]
+        ),
+    )
+
+
+def assemble(parts: Iterable[Part], shared: Iterable[Artifact]) -> list[Artifact]:
+    """The files of a package, in the order of their paths."""
+    parts = tuple(parts)
+    files = [emit_package(parts), *shared, *(file for part in parts for file in part.files)]
     assert len({file.path for file in files}) == len(files), "two files of one name"
     return sorted(files, key=lambda file: file.path)
 
@@ -167,18 +202,21 @@ def compile_all(paths: Iterable[Path]) -> list[Optimizer]:
         except CompileError as error:
             mistakes += error.diagnostics
             sources.update(error.sources)
-    mistakes += _shared_names(optimizers)
+    mistakes += shared_names((o.program.name, o.program.module, o.source.spec) for o in optimizers)
     if mistakes:
         raise CompileError(tuple(mistakes), sources)
     return optimizers
 
 
-def _shared_names(optimizers: Iterable[Optimizer]) -> Iterator[Diagnostic]:
-    """A message per spec whose class or module another spec has before it."""
+def shared_names(specs: Iterable[tuple[str, str, str]]) -> Iterator[Diagnostic]:
+    """A message per spec whose class or module another spec has before it.
+
+    Args:
+        specs: the class, the module and the file name of each.
+    """
     owners: dict[str, str] = {}
-    for optimizer in optimizers:
-        program, path = optimizer.program, optimizer.source.spec
-        for what, name in (("class", program.name), ("module", program.module)):
+    for class_name, module, path in specs:
+        for what, name in (("class", class_name), ("module", module)):
             key = f"{what} {name.lower()}"
             if key in owners:
                 headline = f"the {what} `{name}` is also that of {owners[key]}"
@@ -206,13 +244,15 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def stale_files(files: Sequence[Artifact], folder: Path) -> list[Path]:
-    """Generated files in a folder that no spec gives any more."""
-    expected = {file.path for file in files}
+def stale_files(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
+    """Generated files in a folder, or where its files lie, that no spec gives any more."""
+    expected = {folder / file.path for file in files}
+    folders = {folder, *(path.parent for path in expected)}
     return [
         path
-        for path in sorted(folder.glob("*.py"))
-        if path.name not in expected and MARK in path.read_text("utf-8", "replace")[:200]
+        for place in sorted(folders)
+        for path in sorted(place.glob("*.py"))
+        if path not in expected and mark in path.read_text("utf-8", "replace")[:200]
     ]
 
 
@@ -238,10 +278,15 @@ def foreign_files(files: Sequence[Artifact], folder: Path, paths: Iterable[Path]
     return stale_files(files, folder) if single else []
 
 
-def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
+def write(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
     """Write files, each complete or not at all, and remove generated files without a spec.
 
     A file that already has the right bytes is left alone, so that its compiled kernels stay valid.
+
+    Args:
+        files: the files.
+        folder: where their paths begin.
+        mark: what the first lines of all files of this kind hold.
 
     Returns:
         The files that were written.
@@ -252,9 +297,10 @@ def write(files: Sequence[Artifact], folder: Path) -> list[Path]:
         path = folder / file.path
         if path.is_file() and path.read_bytes() == file.text.encode():
             continue
+        path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, file.text)
         written.append(path)
-    for path in stale_files(files, folder):
+    for path in stale_files(files, folder, mark):
         path.unlink()
     return written
 

@@ -37,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("seed", ["1", "4242"])
 def test_every_hash_seed_gives_the_committed_bytes(seed: str, tmp_path: Path) -> None:
-    result = optgen("build", "specs/", "--out", str(tmp_path / "out"), seed=seed)
+    result = optgen("build", "specs/", "--fresh", "--out", str(tmp_path / "out"), seed=seed)
     assert result.returncode == 0, result.stderr
     assert contents(tmp_path / "out") == contents(GENERATED)
 

@@ -1,93 +1,47 @@
-"""`optgen show SPEC --after ptx`: what a device would run, or what is missing to say it."""
+"""`optgen show` colours code on a terminal, and changes no character of it."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
+import io
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
-ROOT = Path(__file__).parents[1]
+from optgen.cli import app
+from optgen.commands import show as show_command
+from optgen.driver import emit
+from tests.oracle import SPECS, compiled
 
-needs_numba_cuda = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
-)
-
-WITHOUT_NUMBA_CUDA = """
-import importlib.util
-known = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "numba_cuda" else known(name, *rest)
-"""
-
-WITHOUT_TOOLKIT = """
-import cuda.pathfinder
-def load(name):
-    raise cuda.pathfinder.DynamicLibNotFoundError(name)
-cuda.pathfinder.load_nvidia_dynamic_lib = load
-"""
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def show(*options: str, first: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `optgen show specs/novograd.toml --after ptx` behind some statements."""
-    return subprocess.run(
-        [sys.executable, "-c", f"{first}\nfrom optgen.cli import main\nmain()", "show"]
-        + ["specs/novograd.toml", "--after", "ptx", *options],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["show", str(SPECS / "novograd.toml"), *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
-@needs_numba_cuda
-def test_the_code_of_a_mode_is_shown_without_a_device() -> None:
-    result = show("--mode", "decay")
-    assert result.returncode == 0, result.stderr
-    assert re.findall(r"^// (\w+): float32, compute capability 9.0", result.stdout, re.M) == [
-        "reduce_squares_chunks",
-        "reduce_squares_fold",
-        "decay_update_variables",
-        "decay_update_chunks",
-    ]
-    assert result.stdout.count(".target sm_90") == 4
-    assert ".visible .entry decay_update_chunks(" in result.stdout
-    assert "fma.rn.f32" in result.stdout
-    assert "_ZN" not in result.stdout
+@pytest.mark.parametrize("stage", ["program", "split", "cpu", "class"])
+def test_what_is_piped_is_plain(stage: str) -> None:
+    text = shown("--after", stage)
+    assert "\x1b" not in text
+    if stage == "cpu":
+        assert text in {file.text for file in emit([compiled("novograd")])}
 
 
-@pytest.mark.parametrize(
-    ("first", "environment", "parts"),
-    [
-        pytest.param(
-            WITHOUT_NUMBA_CUDA, {}, ("needs numba-cuda", "pip install"), id="no_numba_cuda"
-        ),
-        pytest.param(
-            WITHOUT_TOOLKIT,
-            {},
-            ("libnvvm of the CUDA toolkit", "pip install"),
-            id="no_toolkit",
-            marks=needs_numba_cuda,
-        ),
-        pytest.param(
-            "",
-            {"NUMBA_ENABLE_CUDASIM": "1"},
-            ("simulator is on", "unset NUMBA_ENABLE_CUDASIM"),
-            id="simulator",
-            marks=needs_numba_cuda,
-        ),
-    ],
-)
-def test_what_is_missing_is_said_in_a_sentence(
-    first: str, environment: dict[str, str], parts: tuple[str, ...]
-) -> None:
-    result = show(first=first, **environment)
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert all(part in result.stderr for part in parts), result.stderr
+@pytest.mark.parametrize("stage", ["program", "split", "cpu", "class"])
+def test_a_terminal_gets_colours_and_the_same_text(stage: str) -> None:
+    text = shown("--after", stage)
+    stream = io.StringIO()
+    terminal = Console(file=stream, force_terminal=True, width=40, color_system="standard")
+    show_command.print_code(text, terminal)
+    assert "\x1b[" in stream.getvalue()
+    assert ESCAPE.sub("", stream.getvalue()) == text
+
+
+def test_markup_in_a_spec_is_text() -> None:
+    stream = io.StringIO()
+    show_command.print_code("[red]x[/red]\n", Console(file=stream, force_terminal=True))
+    assert ESCAPE.sub("", stream.getvalue()) == "[red]x[/red]\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.syntax import Syntax
 
 from optgen import driver
-from optgen.commands.console import SpecPath, one_spec
+from optgen.commands.console import SpecPath, one_spec, output
 from optgen.ir.program import Schedule, Variant
 from optgen.ir.text import format_program, format_schedule, format_variant
 
@@ -43,4 +45,19 @@ def show(
         texts["ptx"] = driver.ptx(optimizer, mode)
     if after not in texts:
         raise typer.BadParameter(f"expected one of {', '.join(texts)}, ptx, received {after!r}")
-    print("\n".join(texts[after]), end="")
+    print_code("\n".join(texts[after]))
+
+
+def print_code(text: str, console: Console = output) -> None:
+    """Print code or the compiler's own notation, with colours if it goes to a terminal.
+
+    Args:
+        text: whole lines.
+        console: where to.
+    """
+    if console.is_terminal:
+        # The colours of the terminal itself; lines may be longer than it is wide.
+        highlighted = Syntax("", "python", theme="ansi_dark").highlight(text)
+        console.print(highlighted, end="", soft_wrap=True)
+    else:
+        console.file.write(text)

@@ -154,6 +154,16 @@ CLASS_NAMES = (
     "Slot",
     "StageScalars",
 )
+PROJECT_NAMES = (
+    *LANGUAGE_NAMES,
+    *INTRINSICS,
+    *SHORTHANDS,
+    *COMMON_ARGUMENTS,
+    *STAGE_NAMES,
+    *CLASS_MEMBERS,
+    *GENERATED_NAMES,
+)
+"""What neither a hyperparameter nor a slot can be called, Python's own names apart."""
 
 
 def reserved(name: str) -> str | None:

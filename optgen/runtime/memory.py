@@ -120,5 +120,5 @@ def memory_of(variables: Sequence[object]) -> Memory:
     if not are_on_device(variables):
         return HOST
     # Imported for device arrays alone: an optimizer of host arrays needs nothing of CUDA.
-    memory: Memory = importlib.import_module("optgen.runtime.cuda").memory_of(variables)
+    memory: Memory = importlib.import_module(f"{__package__}.cuda").memory_of(variables)
     return memory
