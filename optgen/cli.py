@@ -9,6 +9,7 @@ import typer
 from optgen import __version__
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
+from optgen.commands.pages import pages
 from optgen.commands.show import show
 from optgen.diagnostics import CompileError, render_all
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, show):
+for command in (build, check, show, pages):
     app.command()(command)
 
 

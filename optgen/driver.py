@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from optgen.backends.artifact import Artifact, Source
+from optgen.backends.docs.page import Picture, emit_list, emit_page
 from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class, emit_common
 from optgen.backends.layout import ModeLayout, layouts
@@ -115,6 +116,34 @@ def emit(optimizers: Sequence[Optimizer]) -> list[Artifact]:
     return sorted(files, key=lambda file: file.path)
 
 
+def pages(
+    optimizers: Sequence[Optimizer],
+    package: str = "optgen.optimizers",
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
+) -> list[Artifact]:
+    """The reference pages of optimizers and the list of them, in the order of their paths.
+
+    Args:
+        optimizers: what they are about.
+        package: the package that the classes are imported from, in examples.
+        pictures: what to show at the end of a page, by the optimizer's module.
+    """
+    shown = pictures or {}
+    files = [
+        emit_page(
+            optimizer.program,
+            optimizer.modes,
+            optimizer.source,
+            documentation(optimizer.spec),
+            package,
+            shown.get(optimizer.program.module, ()),
+        )
+        for optimizer in optimizers
+    ]
+    files.append(emit_list((o.program, o.modes, o.spec.summary) for o in optimizers))
+    return sorted(files, key=lambda file: file.path)
+
+
 def documentation(spec: OptimizerSpec) -> ClassDocumentation:
     """What a spec says in words."""
     return ClassDocumentation(
@@ -180,11 +209,13 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def stale_files(files: Sequence[Artifact], folder: Path) -> list[Path]:
-    """Generated files in a folder that no spec gives any more."""
+    """Generated files in a folder, of the same kinds, that no spec gives any more."""
     expected = {file.path for file in files}
+    kinds = sorted({Path(path).suffix for path in expected})
     return [
         path
-        for path in sorted(folder.glob("*.py"))
+        for kind in kinds
+        for path in sorted(folder.glob(f"*{kind}"))
         if path.name not in expected and MARK in path.read_text("utf-8", "replace")[:200]
     ]
 

@@ -116,7 +116,7 @@ class _Printer:
 
 def _needed(function: str, precedence: int, index: int) -> int:
     """How tightly an operand must bind to stand without parentheses."""
-    if function in ("power", "square"):
+    if function == "power":
         return _NAME
     if function == "not":
         return _CLOSED
