@@ -60,6 +60,21 @@ class _ModeSection:
     formulas: str
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One of the operations of a step.
+
+    Attributes:
+        title: what it is called.
+        condition: how the sentence goes on.
+        equations: its lines, as text.
+    """
+
+    title: str
+    condition: str
+    equations: tuple[str, ...]
+
+
 def emit_page(
     program: Program,
     modes: Sequence[ModeLayout],
@@ -226,16 +241,16 @@ def _bytes(modes: Sequence[ModeLayout]) -> str:
     return " or ".join(map(str, counts))
 
 
-def _steps(program: Program) -> Iterator[str]:
-    """What happens in a step, in order, as Markdown."""
+def _steps(program: Program) -> Iterator[_Step]:
+    """What happens in a step, in order."""
     for before in (True, False):
         for stage in program.stages:
             if stage.before is before:
                 title, condition = STAGES[stage.name]
-                lines = "; ".join(code(equation.text) for equation in stage.equations)
-                yield f"{title}, if {condition}: {lines}"
+                lines = tuple(equation.text for equation in stage.equations)
+                yield _Step(title, f", if {condition}:", lines)
         if before:
-            yield f"Update: the equations of {program.name}, as above"
+            yield _Step("Update", ": the equations above.", ())
 
 
 def _example(program: Program, package: str) -> list[str]:
