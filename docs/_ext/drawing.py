@@ -76,7 +76,7 @@ def save_ways(
             _contours(axes, landscape, theme)
             for index, (label, way) in enumerate(ways.items()):
                 # Earlier ones are broader, so that equal ways can be seen under each other.
-                width = 1.1 + 1.5 * (len(ways) - 1 - index)
+                width = 1.1 + 0.9 * (len(ways) - 1 - index)
                 _way(axes, way, theme.runs[index % len(theme.runs)], label, width)
             axes.plot(*landscape.start, "o", color=theme.text, markersize=5, zorder=5)
             axes.plot(*landscape.minimum, "*", color=theme.text, markersize=11, zorder=5)

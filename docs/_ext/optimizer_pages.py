@@ -56,11 +56,13 @@ def _pictures(folder: Path, names: Mapping[str, str]) -> dict[str, list[Picture]
     digest = _digest(names)
     if record.is_file():
         known = json.loads(record.read_text("utf-8"))
-        if known["digest"] == digest:
-            return {
-                module: [Picture(**picture) for picture in pictures]
-                for module, pictures in known["pictures"].items()
-            }
+        there = {
+            module: [Picture(**picture) for picture in pictures]
+            for module, pictures in known["pictures"].items()
+        }
+        files = [file for row in there.values() for p in row for file in (p.light, p.dark)]
+        if known["digest"] == digest and all((folder.parent / file).is_file() for file in files):
+            return there
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.svg"):
         old.unlink()
