@@ -93,7 +93,8 @@ def test_common_stages_are_told_in_their_order_with_their_switches() -> None:
     arguments = {row.name for row in COMMON_HYPERPARAMETERS}
     for _, condition in STAGES.values():
         assert set(re.findall(r"`(\w+)`", condition)) <= arguments
-    steps = re.findall(r"^\d+\. (\w+)", sections(page("sgd"))["Order of operations"], re.MULTILINE)
+    order = sections(page("sgd"))["Order of operations"]
+    steps = re.findall(r"^\d+\. \*\*(\w+)", order, re.MULTILINE)
     assert steps == [
         "Unscale",
         "Accumulate",

@@ -134,7 +134,7 @@ def walk(
     landscape: Landscape,
     steps: int = STEPS,
 ) -> Way:
-    """Return the way of an optimizer from the start of a landscape, in float32.
+    """Return the way of an optimizer from the start of a landscape.
 
     Args:
         make: its class.
@@ -144,12 +144,11 @@ def walk(
         steps: how many steps it takes.
     """
     optimizer = make(**{**arguments, "learning_rate": learning_rate})
-    # The kernels are those of the digits, which are compiled already.
-    w = np.array(landscape.start, np.float32)
+    w = np.array(landscape.start)
     optimizer.build([w])
     points = [w.copy()]
     for _ in range(steps):
-        optimizer.apply([landscape.gradient(w.astype(np.float64)).astype(np.float32)])
+        optimizer.apply([landscape.gradient(w)])
         if not np.abs(w).max() < FAR:
             return Way(learning_rate, np.array(points), np.inf)
         points.append(w.copy())
