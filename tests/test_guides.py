@@ -134,6 +134,16 @@ def test_the_last_formula_is_the_printers(page: str) -> None:
     assert shown == formulas(f"$$\n{printed}\n$$")[0]
 
 
+def test_the_front_page_shows_a_line_of_a_spec_and_its_formula() -> None:
+    text = (DOCS / "index.md").read_text("utf-8")
+    (line,) = re.findall(r"```toml\n(.*)\n```", text)
+    optimizer = compiled("adam")
+    assert line in optimizer.source.text.splitlines()
+    last = optimizer.program.modes[0].equations
+    printed = block(last, notation_of(optimizer.program)).splitlines()[-2].replace("&", "")
+    assert formulas(text) == formulas(f"$$\n{printed}\n$$")
+
+
 def streams(schedule: Schedule) -> tuple[list[str], list[str]]:
     """The arrays that a step of a mode reads and writes when no common stage is on."""
     phases = [phase for phase in schedule.phases if phase.stages is None]

@@ -142,6 +142,15 @@ def test_names_look_as_in_papers(name: str) -> None:
     convert(NAMES[name])
 
 
+def test_the_language_reference_shows_names_as_formulas_do() -> None:
+    text = (GOLDEN.parents[1] / "docs" / "language.md").read_text("utf-8")
+    section = re.findall(r"<!-- formulas: begin .*?-->(.*?)<!-- formulas: end -->", text, re.DOTALL)
+    rows = re.findall(r"^\| `(\w+)` \| \$(.*)\$ \|$", section[0], re.MULTILINE)
+    assert len(rows) == 8
+    for name, shown in rows:
+        assert Notation([name]).text(name) == shown
+
+
 def test_names_that_would_look_alike_are_words() -> None:
     alike = Notation(["learning_rate", "eta", "beta1", "beta_1", "m"])
     assert [alike.text(name) for name in ("learning_rate", "eta", "beta1", "beta_1", "m")] == [
