@@ -13,6 +13,7 @@ from optgen.commands.console import errors, output
 from optgen.commands.eject import eject
 from optgen.commands.explain import explain
 from optgen.commands.new import new
+from optgen.commands.pages import pages
 from optgen.commands.schema import schema
 from optgen.commands.show import show
 from optgen.diagnostics import CompileError, render_all
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, new, explain, show, eject, schema):
+for command in (build, check, new, explain, show, pages, eject, schema):
     app.command()(command)
 
 

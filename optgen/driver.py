@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from optgen.backends.artifact import Artifact, Source
+from optgen.backends.docs.page import Picture, emit_list, emit_page
 from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class, emit_common
 from optgen.backends.layout import ModeLayout, layouts
@@ -177,6 +178,34 @@ def ptx(optimizer: Optimizer, mode: str | None = None) -> list[str]:
     return [f"// {name}: {title}\n{text}" for name, text in texts.items()]
 
 
+def pages(
+    optimizers: Sequence[Optimizer],
+    package: str = "optgen.optimizers",
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
+) -> list[Artifact]:
+    """The reference pages of optimizers and the list of them, in the order of their paths.
+
+    Args:
+        optimizers: what they are about.
+        package: the package that the classes are imported from, in examples.
+        pictures: what to show at the end of a page, by the optimizer's module.
+    """
+    shown = pictures or {}
+    files = [
+        emit_page(
+            optimizer.program,
+            optimizer.modes,
+            optimizer.source,
+            documentation(optimizer.spec),
+            package,
+            shown.get(optimizer.program.module, ()),
+        )
+        for optimizer in optimizers
+    ]
+    files.append(emit_list((o.program, o.modes, o.spec.summary) for o in optimizers))
+    return sorted(files, key=lambda file: file.path)
+
+
 def documentation(spec: OptimizerSpec) -> ClassDocumentation:
     """What a spec says in words."""
     return ClassDocumentation(
@@ -247,11 +276,13 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
 def stale_files(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
     """Generated files in a folder, or where its files lie, that no spec gives any more."""
     expected = {folder / file.path for file in files}
+    kinds = sorted({path.suffix for path in expected})
     folders = {folder, *(path.parent for path in expected)}
     return [
         path
         for place in sorted(folders)
-        for path in sorted(place.glob("*.py"))
+        for kind in kinds
+        for path in sorted(place.glob(f"*{kind}"))
         if path not in expected and mark in path.read_text("utf-8", "replace")[:200]
     ]
 

@@ -36,7 +36,7 @@ def build(
     if check:
         _report_differences(driver.differences(files, out), len(files), specs, out)
         return
-    _refuse_other_files(files, out, specs)
+    refuse_other_files(files, out, specs)
     written = driver.write(files, out)
     output.print(
         f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed; "
@@ -75,7 +75,7 @@ def _refuse_other_paths(specs: Sequence[Path], out: Path) -> None:
         raise typer.BadParameter(f"expected a folder, received {out}", param_hint="--out")
 
 
-def _refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
+def refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
     """Exit with a message if a build would harm what is in the folder already."""
     strangers = driver.strangers(files, out)
     foreign = driver.foreign_files(files, out, specs)

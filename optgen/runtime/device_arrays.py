@@ -165,4 +165,4 @@ def assign(array: Any, values: Array) -> None:
 
 
 def _memory() -> Any:
-    return importlib.import_module("optgen.runtime.cuda.memory")
+    return importlib.import_module(f"{__package__}.cuda.memory")
