@@ -9,11 +9,14 @@ from optgen.diagnostics import Label, Span
 from optgen.frontend.common import GRADIENT, STEP_NUMBER, VARIABLE
 from optgen.frontend.equations import Assignment, Call, Name, Node
 from optgen.frontend.expressions import Lowering, local
+from optgen.frontend.libraries import in_the_language, other_name, without_index
 from optgen.frontend.names import MAX_NAME, WORD, reserved, suggestion
 from optgen.frontend.report import Report
 from optgen.ir.expr import Expr, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, Slot
 from optgen.ir.rate import TENSOR, Rate
+
+OLD_AND_NEW = "before the line that assigns it, `{name}` holds the value of the last step"
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class _ModeLowering:
 
     def line(self, line: Assignment) -> Equation | None:
         """The equation for a line; None, and a message, if it has a mistake."""
-        lowering = Lowering(self.resolve, self.report)
+        values = {"w", "g", "t", *self.scope.hyperparameters, *self.scope.slots, *self.locals}
+        lowering = Lowering(self.resolve, self.report, not_functions=frozenset(values))
         value = lowering.lower(line.value)
         target = self._target(line, value, lowering)
         self.written.add(line.target.name)
@@ -191,11 +195,31 @@ class _ModeLowering:
                 node.span,
                 "",
                 Label(self.assigned[name], "set here"),
+                help=self._before_set(node),
             )
             return
         known = ["w", "g", "t", *self.scope.hyperparameters, *self.scope.existing, *self.locals]
-        headline = f"unknown name `{name}`"
-        self.report.error("E301", headline, node.span, help=suggestion(name, known))
+        base = without_index(name, known)
+        hint = suggestion(name, known)
+        if base is not None:
+            hint = f"write `{base}`: {OLD_AND_NEW.format(name=base)}"
+        elif in_the_language(name.lower()) is not None:
+            hint = in_the_language(name.lower())
+        elif hint is None or not hint.startswith("did"):
+            hint = "declare it in `[hyperparameters]` or `[slots]`" + (f"; {hint}" if hint else "")
+        self.report.error("E301", f"unknown name `{name}`", node.span, help=hint)
+
+    def _before_set(self, node: Name) -> str | None:
+        """What to do about a local that is read before the line that assigns it."""
+        name = node.name
+        meant = other_name(name, ("w", "g"))
+        if meant is not None:
+            return f"did you mean `{meant}`?"
+        own_line = self.assigned[name]
+        if own_line.start <= node.span.start <= own_line.end:
+            keep = f'`{name} = {{ doc = "..." }}` in `[slots]`'
+            return f"what is kept from step to step is a slot: declare it, {keep}"
+        return None
 
     def _target(self, line: Assignment, value: Expr | None, lowering: Lowering) -> Symbol | None:
         """The symbol that a line assigns, after checking that it may."""
@@ -204,7 +228,10 @@ class _ModeLowering:
         if name == STEP_NUMBER.name or name in self.scope.hyperparameters:
             what = "the step" if name == STEP_NUMBER.name else "a hyperparameter"
             headline = f"`{name}` cannot be assigned: it is {what}"
-            self.report.error("E310", headline, node.span, help="assign a local of another name")
+            hint = "assign a local of another name"
+            if name == STEP_NUMBER.name:
+                hint = "remove the line if it counts: `t` is 1 in the first step, then 2, and so on"
+            self.report.error("E310", headline, node.span, help=hint)
             return None
         if name in self.scope.slots and name not in self.scope.existing:
             self._absent(node)

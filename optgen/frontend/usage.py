@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from optgen.diagnostics import Label
+from optgen.frontend.libraries import other_name, without_index
 from optgen.frontend.modes import LoweredMode
 from optgen.frontend.report import Report
 from optgen.frontend.schema import OptimizerSpec
@@ -25,12 +26,11 @@ def check_usage(
     """
     if not modes or not all(mode.complete for mode in modes):
         return
+    codes = {diagnostic.code for diagnostic in report.diagnostics}
     for mode in modes:
         if "w" not in mode.written:
-            headline = f"mode `{mode.mode.name}` never assigns `w`"
-            hint = "such as `w = w - learning_rate * g`"
-            report.error("E312", headline, mode.span, help=hint)
-    if any(diagnostic.code == "E301" for diagnostic in report.diagnostics):
+            _never_updated(mode, codes, report)
+    if "E301" in codes:
         return  # the unknown name may be one of these, misspelled
     for name in spec.slots:
         _check_slot(name, modes, report)
@@ -43,13 +43,33 @@ def check_usage(
             report.error("E314", headline, span, label)
 
 
+def _never_updated(mode: LoweredMode, codes: set[str], report: Report) -> None:
+    others = [name for name in sorted(mode.written) if stands_for(name, "w")]
+    if others and codes & {"E301", "E309"}:
+        return  # the other name of the variable has had its message
+    headline = f"mode `{mode.mode.name}` never assigns `w`"
+    hint = "such as `w = w - learning_rate * g`"
+    if others:
+        hint = f"`{others[0]}` is a local: assign the variable, `w = ...`"
+    report.error("E312", headline, mode.span, help=hint)
+
+
+def stands_for(name: str, known: str) -> bool:
+    """Whether a name is what a paper or another library would call the known one."""
+    return without_index(name, [known]) is not None or other_name(name, [known]) is not None
+
+
 def _check_slot(name: str, modes: Sequence[LoweredMode], report: Report) -> None:
     span = report.index.key("slots", name)
     present = [mode for mode in modes if name in mode.mode.slots]
     if not present:
         return
     if not any(name in mode.written for mode in present):
-        report.error("E313", f"slot `{name}` is never assigned", span, "keeps its first value")
+        written = sorted({other for mode in present for other in mode.written})
+        others = [other for other in written if without_index(other, [name])]
+        hint = f"`{others[0]}` is a local: assign the slot, `{name} = ...`" if others else None
+        headline = f"slot `{name}` is never assigned"
+        report.error("E313", headline, span, "keeps its first value", help=hint)
         return
     if not any(name in mode.read for mode in present):
         report.error("E313", f"slot `{name}` is never read", span, "has no effect")
