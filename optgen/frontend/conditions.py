@@ -163,6 +163,8 @@ class _Reader:
 
     def _hyperparameter(self, node: ast.Name) -> Hyperparameter | None:
         found = self.hyperparameters.get(node.id)
+        if node.id in self.report.faulty:
+            return None
         if found is None:
             headline = f"there is no hyperparameter `{node.id}`"
             self.report.error("E408", headline, self.line.place(node), help=self._known(node.id))
@@ -214,7 +216,9 @@ class _Reader:
             return self._refuse("E401", headline, span, "use `==`")
         problem = _mismatch(found, symbol, constant)
         if problem is not None:
-            return self._refuse("E407", problem, span)
+            quoted = isinstance(constant, str) and not found.choices and found.kind != "bool"
+            hint = f"write `{constant}`, without quotes" if quoted else None
+            return self._refuse("E407", problem, span, hint)
         return Test(found.name, symbol, constant)
 
     def _constant_meant(self, node: ast.Compare) -> str:

@@ -75,17 +75,22 @@ class Assignment:
     span: Span
 
 
-def parse_equations(source: Source, report: Report) -> list[Assignment]:
-    """The assignments of a block; the lines that are none are reported and left out."""
+def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], bool]:
+    """The assignments of a block, and whether all of its lines are among them.
+
+    Lines that are no assignments are reported.
+    """
     lines = statements(source)
     if len(lines) > MAX_LINES:
         headline = f"more than {MAX_LINES} lines of equations"
         report.error("E212", headline, source.whole)
-        return []
+        return [], False
     before = Lines()
     read = [line for line in lines if not before.explained(line.text)]
-    found = (parse_assignment(line, report) for line in read)
-    return [assignment for assignment in found if assignment is not None]
+    found = [parse_assignment(line, report) for line in read]
+    assignments = [assignment for assignment in found if assignment is not None]
+    whole = all(type(assignment.value) is not Node for assignment in assignments)
+    return assignments, whole and len(assignments) == len(lines)
 
 
 def parse_assignment(line: Statement, report: Report) -> Assignment | None:

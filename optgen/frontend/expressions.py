@@ -32,6 +32,7 @@ class Lowering:
         internal: whether functions that specs may not name are allowed.
         not_functions: names of values, which cannot be called.
         values: the expression of each node that was lowered.
+        complained: names that have had their message.
     """
 
     resolve: Resolve
@@ -39,6 +40,7 @@ class Lowering:
     internal: bool = False
     not_functions: frozenset[str] = frozenset()
     values: dict[Node, Expr] = field(default_factory=dict)
+    complained: set[str] = field(default_factory=set)
 
     def lower(self, node: Node) -> Expr | None:
         """The expression for a node; None, and at least one message, if there is none."""
@@ -51,6 +53,10 @@ class Lowering:
         """The expression for a node that must be a number."""
         value = self.lower(node)
         if value is not None and value.truth:
+            if isinstance(node, Name):
+                if node.name in self.complained:
+                    return None
+                self.complained.add(node.name)
             hint = "where(condition, x, y) gives a number"
             self.report.error(
                 "E307", f"{role} must be a number", node.span, "a truth value", help=hint

@@ -115,6 +115,7 @@ class _ModeLowering:
         """The equation for a line; None, and a message, if it has a mistake."""
         values = {"w", "g", "t", *self.scope.hyperparameters, *self.scope.slots, *self.locals}
         lowering = Lowering(self.resolve, self.report, not_functions=frozenset(values))
+        lowering.complained = self.complained
         value = lowering.lower(line.value)
         target = self._target(line, value, lowering)
         self.written.add(line.target.name)
@@ -132,6 +133,8 @@ class _ModeLowering:
         for known in (VARIABLE, GRADIENT, STEP_NUMBER):
             if name == known.name:
                 return Ref(known)
+        if name in self.report.faulty:
+            return None
         if name in self.scope.hyperparameters:
             return self._hyperparameter(node, self.scope.hyperparameters[name])
         if name in self.scope.slots:
@@ -146,6 +149,8 @@ class _ModeLowering:
 
     def _hyperparameter(self, node: Name, row: Hyperparameter) -> Expr | None:
         if row.kind == "choice":
+            if not self._first_complaint(row.name):
+                return None
             headline = f"`{row.name}` is a choice, not a number"
             hint = "let it select a mode, by `when`"
             self.report.error("E317", headline, node.span, help=hint)
@@ -159,10 +164,16 @@ class _ModeLowering:
                 node.span,
                 "",
                 Label(self.report.index.key("hyperparameters", row.name), "optional"),
-                help=f'when = "{row.name} is not None"',
+                help=self._rule_out(row.name),
             )
             return None
         return Ref(row.symbol)
+
+    def _rule_out(self, name: str) -> str:
+        condition = f'when = "{name} is not None"'
+        if self.report.index.has("modes"):
+            return condition
+        return f"write `[[modes]]`, one of them with `{condition}`, or remove `optional`"
 
     def _first_complaint(self, name: str) -> bool:
         """Whether nothing was said about this name yet."""
@@ -232,6 +243,8 @@ class _ModeLowering:
             if name == STEP_NUMBER.name:
                 hint = "remove the line if it counts: `t` is 1 in the first step, then 2, and so on"
             self.report.error("E310", headline, node.span, help=hint)
+            return None
+        if name in self.report.faulty:
             return None
         if name in self.scope.slots and name not in self.scope.existing:
             self._absent(node)

@@ -137,6 +137,8 @@ def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Mod
     if not deep:
         found = findings(statement.text, condition=code == "E401")
         for finding in found:
+            if statement.text[finding.start : finding.end] in report.faulty:
+                continue
             report.error(
                 finding.code if code == "E303" else code,
                 finding.headline,

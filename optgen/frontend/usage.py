@@ -24,19 +24,20 @@ def check_usage(
         mentioned: the hyperparameters that a condition mentions.
         report: where messages go.
     """
-    if not modes or not all(mode.complete for mode in modes):
-        return
     codes = {diagnostic.code for diagnostic in report.diagnostics}
+    if not modes or not all(mode.complete for mode in modes) or "E211" in codes:
+        return
     for mode in modes:
         if "w" not in mode.written:
             _never_updated(mode, codes, report)
     if "E301" in codes:
         return  # the unknown name may be one of these, misspelled
     for name in spec.slots:
-        _check_slot(name, modes, report)
+        if name not in report.faulty:
+            _check_slot(name, modes, report)
     read = {name for mode in modes for name in mode.read} | set(mentioned)
     for name in spec.hyperparameters:
-        if name not in read:
+        if name not in read | report.faulty:
             headline = f"hyperparameter `{name}` has no effect"
             span = report.index.key("hyperparameters", name)
             label = "no equation and no condition reads it"
