@@ -9,8 +9,9 @@ import typer
 from optgen import __version__
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
+from optgen.commands.explain import explain
 from optgen.commands.show import show
-from optgen.diagnostics import CompileError, render_all
+from optgen.diagnostics import CompileError, render_report
 
 app = typer.Typer(
     help="Compile specs of optimizers to fused kernels and Keras-style classes.",
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, show):
+for command in (build, check, explain, show):
     app.command()(command)
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     try:
         app()
     except CompileError as error:
-        errors.print(render_all(error.diagnostics, error.sources), markup=False)
+        errors.print(render_report(error.diagnostics, error.sources), markup=False, end="")
         raise SystemExit(1) from None
     except OSError as error:
         # The project's own messages are sentences; the system's say a reason and a file.

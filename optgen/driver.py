@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from optgen.backends.artifact import Artifact, Source
@@ -21,10 +21,11 @@ from optgen.backends.keras_api.emit import emit_class, emit_common
 from optgen.backends.layout import ModeLayout, layouts
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.package.emit import emit_package
-from optgen.diagnostics import CompileError, Diagnostic, Label, Span
+from optgen.diagnostics import CompileError, Diagnostic, Label
 from optgen.frontend.common import common_programs, stages_program
 from optgen.frontend.lower import load_text
 from optgen.frontend.schema import OptimizerSpec
+from optgen.frontend.toml import parse_toml, unreadable
 from optgen.ir.program import Program, Schedule, Variant
 from optgen.ir.verify import verify_program
 from optgen.passes import compile_mode
@@ -131,31 +132,50 @@ def compile_all(paths: Iterable[Path]) -> list[Optimizer]:
     Raises:
         CompileError: if any spec has a mistake, or two specs share a name.
     """
-    optimizers: list[Optimizer] = []
+    return _compile_many((str(path), path.read_bytes) for path in paths)
+
+
+def compile_texts(texts: Iterable[tuple[str, bytes]]) -> list[Optimizer]:
+    """Compile the texts of many specs, each with what to call it; see ``compile_all``.
+
+    Raises:
+        CompileError: if any spec has a mistake, or two specs share a name.
+    """
+    return _compile_many((path, partial(bytes, data)) for path, data in texts)
+
+
+def _compile_many(specs: Iterable[tuple[str, Callable[[], bytes]]]) -> list[Optimizer]:
+    optimizers: dict[str, Optimizer] = {}
     mistakes: list[Diagnostic] = []
     sources: dict[str, str] = {}
-    for path in paths:
+    for path, read in specs:
         try:
-            optimizers.append(compile_spec(path))
+            optimizers[path] = compile_text(read(), path)
         except CompileError as error:
             mistakes += error.diagnostics
             sources.update(error.sources)
-    mistakes += _shared_names(optimizers)
+        except OSError as error:
+            mistakes.append(unreadable(path, error))
+    for path, shared in _shared_names(optimizers):
+        mistakes.append(shared)
+        sources[path] = optimizers[path].source.text.replace("\r\n", "\n")
     if mistakes:
         raise CompileError(tuple(mistakes), sources)
-    return optimizers
+    return list(optimizers.values())
 
 
-def _shared_names(optimizers: Iterable[Optimizer]) -> Iterator[Diagnostic]:
-    """A message per spec whose class or module another spec has before it."""
+def _shared_names(optimizers: Mapping[str, Optimizer]) -> Iterator[tuple[str, Diagnostic]]:
+    """A message per spec whose class or module another spec has before it, with its path."""
     owners: dict[str, str] = {}
-    for optimizer in optimizers:
-        program, path = optimizer.program, optimizer.source.spec
+    for path, optimizer in optimizers.items():
+        program = optimizer.program
+        name_span = parse_toml(optimizer.source.text, path)[1].value("name")
         for what, name in (("class", program.name), ("module", program.module)):
             key = f"{what} {name.lower()}"
             if key in owners:
                 headline = f"the {what} `{name}` is also that of {owners[key]}"
-                yield Diagnostic("E213", headline, (Label(Span(path, 0, 0), ""),), None)
+                hint = "give it another name" if what == "class" else "rename one of the files"
+                yield path, Diagnostic("E213", headline, (Label(name_span),), hint)
             owners.setdefault(key, path)
 
 

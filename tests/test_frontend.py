@@ -257,7 +257,7 @@ def test_a_slot_may_be_assigned_a_value_of_lower_rate() -> None:
 
 def test_every_mistake_is_reported_once() -> None:
     text = spec("a = oops + 1\nb = a + oops\nw = w - learning_rate * b", "unused = { default = 1 }")
-    assert codes(text) == ["E202"]
+    assert codes(text) == ["E301", "E202"]
     text = text.replace("{ default = 1 }", '{ default = 1, doc = "Nothing." }')
     assert codes(text) == ["E301"]
     assert codes(text.replace("oops", "g")) == ["E314"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,17 @@ from optgen.diagnostics import (
     render,
     render_all,
 )
+from optgen.diagnostics.examples import example_of
+from optgen.driver import compile_all, compile_texts
 from optgen.frontend.lower import load_program, load_text
 
 FOLDER = Path(__file__).parent / "bad_specs"
-BAD_SPECS = sorted(FOLDER.glob("*.toml"))
-# A file that is missing, and two files at once.
-WITHOUT_FILE = {"E101", "E213"}
+EXAMPLES = Path(str(resources.files("optgen.diagnostics"))) / "examples"
+CODES = sorted(path.stem for path in EXAMPLES.glob("*.toml") if "." not in path.stem)
+BAD_SPECS = [
+    *(EXAMPLES / f"{code}.toml" for code in CODES if code != "E213"),
+    *sorted(FOLDER.glob("*.toml")),
+]
 
 
 def messages(path: Path) -> tuple[CompileError, str]:
@@ -37,7 +43,7 @@ def messages(path: Path) -> tuple[CompileError, str]:
 @pytest.mark.parametrize("path", BAD_SPECS, ids=lambda path: path.stem)
 def test_message(path: Path, request: pytest.FixtureRequest) -> None:
     error, text = messages(path)
-    expected = path.with_suffix(".txt")
+    expected = FOLDER / f"{path.stem}.txt"
     if request.config.getoption("--bless"):
         expected.write_text(text, encoding="utf-8")
     assert text == expected.read_text(encoding="utf-8")
@@ -45,8 +51,62 @@ def test_message(path: Path, request: pytest.FixtureRequest) -> None:
     assert {diagnostic.code for diagnostic in error.diagnostics} <= set(CATALOGUE)
 
 
-def test_every_code_has_a_bad_spec() -> None:
-    assert {path.stem.split("-")[0] for path in BAD_SPECS} == set(CATALOGUE) - WITHOUT_FILE
+def test_every_code_has_an_example() -> None:
+    # A file that cannot be read has no content.
+    assert set(CODES) == set(CATALOGUE) - {"E101"}
+    mended = {path.name.split(".")[0] for path in EXAMPLES.glob("*.mended.toml")}
+    assert mended == set(CODES)
+    assert example_of("E101") is None
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_example_has_one_kind_of_mistake_and_its_mended_form_none(code: str) -> None:
+    example = example_of(code)
+    assert example is not None
+    beside = [] if example.beside is None else [("other.toml", example.beside)]
+    with pytest.raises(CompileError) as caught:
+        compile_texts([*beside, ("example.toml", example.failing)])
+    assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {code}
+    assert all(diagnostic.help is not None for diagnostic in caught.value.diagnostics)
+    assert len(compile_texts([*beside, ("example.toml", example.mended)])) == len(beside) + 1
+
+
+def test_two_specs_of_one_name() -> None:
+    example = example_of("E213")
+    assert example is not None
+    assert example.beside is not None
+    with pytest.raises(CompileError) as caught:
+        compile_texts([("a/one.toml", example.beside), ("b/two.toml", example.failing)])
+    assert str(caught.value) == (
+        "\nerror[E213]: the class `Descent` is also that of a/one.toml\n"
+        " --> b/two.toml:1:8\n"
+        "  |\n"
+        '1 | name = "Descent"\n'
+        "  |        ^^^^^^^^^\n"
+        "  |\n"
+        "  = help: give it another name\n"
+        "\n"
+        "For more about a message: optgen explain E213\n"
+    )
+
+
+def test_messages_of_all_specs_come_in_one_run(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    paths = [tmp_path / "folder.toml", EXAMPLES / "E301.toml", EXAMPLES / "E104.toml"]
+    with pytest.raises(CompileError) as caught:
+        compile_all(paths)
+    codes = [diagnostic.code for diagnostic in caught.value.diagnostics]
+    assert codes == ["E101", "E205", "E301", "E104"]
+    assert str(caught.value).count("optgen explain") == 1
+
+
+def test_a_message_of_the_schema_hides_no_other() -> None:
+    # Every part of the spec has a mistake: a top-level key, a declaration, a mode, an equation.
+    text = (FOLDER / "E201-and-others.toml").read_text("utf-8")
+    with pytest.raises(CompileError) as caught:
+        load_text(text, "example.toml")
+    codes = [diagnostic.code for diagnostic in caught.value.diagnostics]
+    assert codes == ["E201", "E203", "E204", "E201", "E202", "E301", "E401", "E209", "E202"]
 
 
 def test_every_expected_text_has_its_spec() -> None:

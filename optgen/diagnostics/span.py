@@ -88,6 +88,8 @@ class CompileError(Exception):
         return cls(tuple(ordered), sources)
 
     def __str__(self) -> str:
-        from optgen.diagnostics.render import render_all  # a message needs no renderer until shown
+        from optgen.diagnostics.render import (
+            render_report,
+        )  # a message needs no renderer until shown
 
-        return "\n" + render_all(self.diagnostics, self.sources)
+        return "\n" + render_report(self.diagnostics, self.sources)

@@ -11,8 +11,9 @@ from typing import Any
 
 from optgen.diagnostics import Span
 from optgen.frontend.libraries import other_name
-from optgen.frontend.names import LANGUAGE_NAMES, suggestion
+from optgen.frontend.names import LANGUAGE_NAMES, nearest, suggestion
 from optgen.frontend.report import Report
+from optgen.frontend.schema_errors import is_plain
 from optgen.frontend.source import Source, Statement, parse, statements
 from optgen.ir.program import Hyperparameter, HyperparameterValue
 
@@ -216,9 +217,7 @@ class _Reader:
             return self._refuse("E401", headline, span, "use `==`")
         problem = _mismatch(found, symbol, constant)
         if problem is not None:
-            quoted = isinstance(constant, str) and not found.choices and found.kind != "bool"
-            hint = f"write `{constant}`, without quotes" if quoted else None
-            return self._refuse("E407", problem, span, hint)
+            return self._refuse("E407", problem, span, _instead(found, symbol, constant))
         return Test(found.name, symbol, constant)
 
     def _constant_meant(self, node: ast.Compare) -> str:
@@ -253,6 +252,16 @@ def _constant(node: ast.expr) -> HyperparameterValue:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         return math.inf
     return value
+
+
+def _instead(found: Hyperparameter, symbol: str, constant: HyperparameterValue) -> str | None:
+    """The help line for a constant that a hyperparameter is never compared with."""
+    if not isinstance(constant, str):
+        return None
+    if found.kind == "choice":
+        meant = nearest(constant, found.choices) or found.choices[0]
+        return f'{found.name} {symbol} "{meant}"'
+    return f"write `{constant}`, without quotes" if is_plain(constant) else None
 
 
 def _mismatch(found: Hyperparameter, symbol: str, constant: HyperparameterValue) -> str | None:

@@ -83,7 +83,7 @@ def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], b
     lines = statements(source)
     if len(lines) > MAX_LINES:
         headline = f"more than {MAX_LINES} lines of equations"
-        report.error("E212", headline, source.whole)
+        report.error("E212", headline, source.whole, help="write fewer, longer lines")
         return [], False
     before = Lines()
     read = [line for line in lines if not before.explained(line.text)]

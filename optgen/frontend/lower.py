@@ -268,7 +268,9 @@ class _Conditions:
             return
         modes = frozenset(mode for mode, exists in where.items() if exists)
         if not modes:
-            report.error("E409", f"slot `{name}` exists in no mode", span, "true in no mode")
+            hint = "mend the condition, or remove the slot"
+            headline = f"slot `{name}` exists in no mode"
+            report.error("E409", headline, span, "true in no mode", help=hint)
             return
         self.modes_of[name] = modes
 

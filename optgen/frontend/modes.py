@@ -192,6 +192,7 @@ class _ModeLowering:
             node.span,
             "",
             Label(when, "false in this mode"),
+            help="leave it out of this mode, or widen its condition",
         )
 
     def _unknown(self, node: Name) -> None:
@@ -220,7 +221,7 @@ class _ModeLowering:
             hint = "declare it in `[hyperparameters]` or `[slots]`" + (f"; {hint}" if hint else "")
         self.report.error("E301", f"unknown name `{name}`", node.span, help=hint)
 
-    def _before_set(self, node: Name) -> str | None:
+    def _before_set(self, node: Name) -> str:
         """What to do about a local that is read before the line that assigns it."""
         name = node.name
         meant = other_name(name, ("w", "g"))
@@ -230,7 +231,7 @@ class _ModeLowering:
         if own_line.start <= node.span.start <= own_line.end:
             keep = f'`{name} = {{ doc = "..." }}` in `[slots]`'
             return f"what is kept from step to step is a slot: declare it, {keep}"
-        return None
+        return "set it on an earlier line"
 
     def _target(self, line: Assignment, value: Expr | None, lowering: Lowering) -> Symbol | None:
         """The symbol that a line assigns, after checking that it may."""

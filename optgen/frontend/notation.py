@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from optgen.frontend.tokens import Token, matching, tokens_of, unbalanced, with_depth
+from optgen.frontend.tokens import CLOSING, Token, matching, tokens_of, unbalanced, with_depth
 from optgen.frontend.transliteration import PRIME, advice
 
 
@@ -46,7 +46,10 @@ def findings(text: str, condition: bool) -> list[Finding]:
     wrong = unbalanced(tokens)
     if wrong is not None:
         token, what = wrong
-        return [Finding("E303", f"`{token.text}` {what}", token.start, token.end)]
+        hint = "remove it, or open it before"
+        if token.text in CLOSING:
+            hint = f"a `{CLOSING[token.text]}` is missing"
+        return [Finding("E303", f"`{token.text}` {what}", token.start, token.end, "", hint)]
     found = list(_statement(tokens, text)) if not condition else []
     if not found:
         foreign = _foreign(tokens, text, condition)

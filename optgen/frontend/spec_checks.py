@@ -102,6 +102,7 @@ def _check_names(spec: OptimizerSpec, report: Report) -> None:
                 report.index.key("slots", name),
                 "a slot here",
                 Label(report.index.key("hyperparameters", name), "a hyperparameter here"),
+                help="give one of them another name",
             )
 
 
@@ -140,7 +141,9 @@ def _check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -
         if problem is not None:
             code = "E204" if value_has_type(kind, spec.default) else "E208"
             span = report.index.value(*location, "default")
-            report.error(code, f"the default of `{name}` {problem}", span)
+            numeric = code == "E204" and not isinstance(spec.default, str)
+            advice = "give a finite default within the bounds" if numeric else None
+            report.error(code, f"the default of `{name}` {problem}", span, help=advice)
 
 
 def _quoted_number(name: str, spec: HyperparameterSpec, report: Report) -> bool:
@@ -273,6 +276,7 @@ def _check_update(spec: OptimizerSpec, report: Report) -> None:
                 report.index.value("modes", number, "name"),
                 "",
                 Label(report.index.value("modes", first, "name"), "the first one"),
+                help="give one of them another name",
             )
 
 
@@ -327,6 +331,7 @@ def _check_example(
                     report.index.value(*location, key, number),
                     "",
                     Label(report.index.value(*location, "start"), f"shape {shape}"),
+                    help="nest it like `start`, with as many numbers",
                 )
 
 

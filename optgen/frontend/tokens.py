@@ -73,7 +73,7 @@ def tokens_of(text: str) -> list[Token]:
     ]
 
 
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
+CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def unbalanced(tokens: Sequence[Token]) -> tuple[Token, str] | None:
@@ -82,15 +82,15 @@ def unbalanced(tokens: Sequence[Token]) -> tuple[Token, str] | None:
     for token in tokens:
         if token.kind != "operator":
             continue
-        if token.text in _CLOSING:
+        if token.text in CLOSING:
             opened.append(token)
-        elif token.text in _CLOSING.values():
+        elif token.text in CLOSING.values():
             if not opened:
                 return token, "closes nothing"
-            if _CLOSING[opened[-1].text] != token.text:
+            if CLOSING[opened[-1].text] != token.text:
                 return token, f"does not close `{opened[-1].text}`"
             opened.pop()
-    return (opened[-1], "never closed") if opened else None
+    return (opened[-1], "is never closed") if opened else None
 
 
 def with_depth(tokens: Sequence[Token]) -> Iterator[tuple[Token, int]]:

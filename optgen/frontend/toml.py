@@ -99,9 +99,14 @@ def read_toml(path: Path) -> tuple[dict[str, Any], SpanIndex]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or "unknown reason"
-        _fail("E101", f"cannot read the spec: {reason}", Span(str(path), 0, 0), None)
+        raise CompileError.of([unreadable(str(path), error)], {}) from None
     return parse_toml(content, str(path))
+
+
+def unreadable(path: str, error: OSError) -> Diagnostic:
+    """The message about a file that cannot be read."""
+    headline = f"cannot read the spec: {error.strerror or 'the system gives no reason'}"
+    return Diagnostic("E101", headline, (Label(Span(path, 0, 0)),))
 
 
 def parse_toml(content: bytes | str, path: str) -> tuple[dict[str, Any], SpanIndex]:
@@ -172,7 +177,7 @@ def _check_text(text: str, path: str) -> None:
         if len(line) > MAX_LINE:
             span = Span(path, start, start + 1)
             headline = f"a line of {len(line):,} characters; {MAX_LINE:,} are allowed"
-            _fail("E103", headline, span, text)
+            _fail("E103", headline, span, text, help="break the line")
         if _LONG_KEY.match(line):
             _fail("E103", "a key of more than 16 parts", Span(path, start, start + 1), text)
         start += len(line) + 1
@@ -187,7 +192,8 @@ def _check_text(text: str, path: str) -> None:
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > MAX_DEPTH:
             span = Span(path, token.start(), token.end())
-            _fail("E103", f"brackets more than {MAX_DEPTH} deep", span, text)
+            hint = "lists of numbers are as deep as the variable has dimensions"
+            _fail("E103", f"brackets more than {MAX_DEPTH} deep", span, text, help=hint)
 
 
 def _invisible(character: str) -> bool:

@@ -41,7 +41,8 @@ def check_usage(
             headline = f"hyperparameter `{name}` has no effect"
             span = report.index.key("hyperparameters", name)
             label = "no equation and no condition reads it"
-            report.error("E314", headline, span, label)
+            hint = "use it in an equation or a condition, or remove it"
+            report.error("E314", headline, span, label, help=hint)
 
 
 def _never_updated(mode: LoweredMode, codes: set[str], report: Report) -> None:
@@ -68,12 +69,15 @@ def _check_slot(name: str, modes: Sequence[LoweredMode], report: Report) -> None
     if not any(name in mode.written for mode in present):
         written = sorted({other for mode in present for other in mode.written})
         others = [other for other in written if without_index(other, [name])]
-        hint = f"`{others[0]}` is a local: assign the slot, `{name} = ...`" if others else None
+        hint = f"assign it, `{name} = ...`, or remove it"
+        if others:
+            hint = f"`{others[0]}` is a local: assign the slot, `{name} = ...`"
         headline = f"slot `{name}` is never assigned"
         report.error("E313", headline, span, "keeps its first value", help=hint)
         return
     if not any(name in mode.read for mode in present):
-        report.error("E313", f"slot `{name}` is never read", span, "has no effect")
+        hint = "use it in an equation, or remove it"
+        report.error("E313", f"slot `{name}` is never read", span, "has no effect", help=hint)
         return
     if not any(name in mode.carried for mode in present):
         headline = f"slot `{name}` is never read before it is assigned"
