@@ -22,8 +22,9 @@ from optgen.backends.artifact import Artifact
 from optgen.backends.keras_api.emit import emit_class
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.package.emit import emit_package
-from optgen.diagnostics import CompileError
-from optgen.driver import Optimizer, compile_spec, compile_text, documentation
+from optgen.diagnostics import CATALOGUE, CompileError
+from optgen.diagnostics.examples import example_of
+from optgen.driver import Optimizer, compile_text, documentation
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))
 SEED = 20_240_229
@@ -76,10 +77,13 @@ def mutations(numbers: Iterable[int]) -> Iterator[bytes]:
 
 @cache
 def texts() -> tuple[str, ...]:
-    """What is mutated: the specs of the project, with their examples and without."""
+    """What is mutated: the specs of the project, and the small ones that explain messages."""
     found = [path.read_text(encoding="utf-8") for path in SPECS]
     # Most of a spec is numbers; without examples the mutations meet the rest.
-    return (*found, *(text.split("[[example]]")[0] for text in found))
+    found += [text.split("[[example]]")[0] for text in found]
+    mended = (example_of(code) for code in CATALOGUE)
+    small = [example.mended.decode() for example in mended if example is not None]
+    return (*found, *(text for text in small if text.count("\n") < 60))
 
 
 @dataclass
@@ -127,8 +131,8 @@ class Shape:
 def allowed() -> Shape:
     """What the code of the unharmed specs does."""
     shape = Shape()
-    for path in SPECS:
-        for file in files_of(compile_spec(path)):
+    for text in texts():
+        for file in files_of(compile_text(text.encode(), NAME)):
             shape.add(file.text)
     return shape
 
