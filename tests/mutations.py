@@ -52,7 +52,7 @@ def mutate(text: str, generator: random.Random) -> bytes:
     places = [found.span() for found in _EQUATIONS.finditer(text)]
     for _ in range(generator.choice((1, 1, 1, 2, 4))):
         start = generator.randrange(len(text) + 1)
-        if generator.random() < 0.85:
+        if places and generator.random() < 0.85:
             # Elsewhere most edits only break the TOML.
             first, last = generator.choice(places)
             start = min(generator.randrange(first, last) + 3, len(text))
@@ -212,14 +212,15 @@ _SEEN: set[int] = set()
 
 
 def _seen_before(optimizer: Optimizer) -> bool:
-    """Whether another mutation gave the same code, but for the digest of its spec."""
+    """Whether another mutation gave the same code, but for its numbers and the spec's digest."""
     program = optimizer.program
     modes = [
         (mode.name, mode.condition, mode.slots, *(line.text for line in mode.equations))
         for mode in program.modes
     ]
     words = documentation(optimizer.spec)
-    key = hash(repr((program.name, program.hyperparameters, program.slots, modes, words)))
+    everything = repr((program.name, program.hyperparameters, program.slots, modes, words))
+    key = hash(re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "0", everything))
     known = key in _SEEN
     _SEEN.add(key)
     return known

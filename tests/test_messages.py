@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import resources
 from pathlib import Path
 
@@ -107,6 +108,54 @@ def test_a_message_of_the_schema_hides_no_other() -> None:
         load_text(text, "example.toml")
     codes = [diagnostic.code for diagnostic in caught.value.diagnostics]
     assert codes == ["E201", "E203", "E204", "E201", "E202", "E301", "E401", "E209", "E202"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("w = (w", "w = w)", "w = w g", "w = w +", "w = * w", "w = w if g", "w = sum(, w)"),
+        *("w = 2w", "w = 0777", "w = 1.real", "w = g..w", "w = print w", "w = sum(*)", "w = ()"),
+        *(
+            "type w = g",
+            "match w: pass",
+            "w = not",
+            "w w = g",
+            "(w) = (",
+            "w = g else w",
+            "=",
+            "1 = w",
+        ),
+        *(
+            "w() = g",
+            "w + g = w",
+            "w = 'a",
+            "w = t'{g}'",
+            "w = f'{g!x}'",
+            "except* w:",
+            "w = 1_",
+            "w = 0x",
+        ),
+    ],
+)
+def test_messages_do_not_depend_on_the_parser_of_a_version(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (EXAMPLES / "E104.mended.toml").read_text("utf-8")
+    text = text.replace("m = beta * m + (1 - beta) * g", line)
+    with pytest.raises(CompileError) as caught:
+        load_text(text, "example.toml")
+
+    def other_words(source: str) -> ast.Module:
+        try:
+            return parsed(source)
+        except SyntaxError:
+            raise SyntaxError("other words", ("", 7, 99, "elsewhere", 8, 99)) from None
+
+    parsed = ast.parse
+    monkeypatch.setattr("optgen.frontend.source.ast.parse", other_words)
+    with pytest.raises(CompileError) as again:
+        load_text(text, "example.toml")
+    assert str(again.value) == str(caught.value)
 
 
 def test_every_expected_text_has_its_spec() -> None:

@@ -54,6 +54,8 @@ def findings(text: str, condition: bool) -> list[Finding]:
     if not found:
         foreign = _foreign(tokens, text, condition)
         found = list({finding.headline: finding for finding in reversed([*foreign])}.values())[::-1]
+        if any(token.text == "for" for token in tokens):
+            found = [finding for finding in found if text[finding.start : finding.end] != "in"]
     if not found:
         found = list(_structure(tokens, text))
     return found
@@ -271,12 +273,14 @@ def _is_word(text: str, token: Token) -> bool:
 
 def _string(token: Token, condition: bool) -> Finding:
     inner = token.text[1:-1]
+    headline = "a string is not part of an equation"
     hint = "a word of a choice stands in a condition: let it select a mode, by `when`"
     if _is_number(inner):
         hint = f"write `{inner.strip()}`, without quotes"
     elif condition:
+        headline = "this is not a word of a choice"
         hint = 'a word stands between plain quotes, such as `"smooth"`'
-    return Finding("E304", "a string is not part of an equation", token.start, token.end, "", hint)
+    return Finding("E304", headline, token.start, token.end, "", hint)
 
 
 _GOES_ON = "a line goes on while a parenthesis is open"
