@@ -158,6 +158,13 @@ def test_messages_do_not_depend_on_the_parser_of_a_version(
     assert str(again.value) == str(caught.value)
 
 
+def test_the_documentation_quotes_a_message_as_it_is() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "messages.md").read_text("utf-8")
+    quoted = page.split("```\n")[1]
+    expected = (FOLDER / "E302.txt").read_text("utf-8").replace("E302.toml", "normalized.toml")
+    assert quoted == f"{expected}\nFor more about a message: optgen explain E302\n"
+
+
 def test_every_expected_text_has_its_spec() -> None:
     assert {path.stem for path in FOLDER.glob("*.txt")} == {path.stem for path in BAD_SPECS}
 
