@@ -25,6 +25,9 @@ from optgen.backends.package.emit import emit_package
 from optgen.diagnostics import CATALOGUE, CompileError
 from optgen.diagnostics.examples import example_of
 from optgen.driver import Optimizer, compile_text, documentation
+from optgen.frontend.lower import load_text
+from optgen.frontend.schema import OptimizerSpec
+from optgen.ir.program import Program
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))
 SEED = 20_240_229
@@ -211,14 +214,13 @@ def _functions(files: Iterable[Artifact]) -> set[str]:
 _SEEN: set[int] = set()
 
 
-def _seen_before(optimizer: Optimizer) -> bool:
+def _seen_before(spec: OptimizerSpec, program: Program) -> bool:
     """Whether another mutation gave the same code, but for its numbers and the spec's digest."""
-    program = optimizer.program
     modes = [
         (mode.name, mode.condition, mode.slots, *(line.text for line in mode.equations))
         for mode in program.modes
     ]
-    words = documentation(optimizer.spec)
+    words = documentation(spec)
     everything = repr((program.name, program.hyperparameters, program.slots, modes, words))
     key = hash(re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "0", everything))
     known = key in _SEEN
@@ -234,14 +236,15 @@ def outcome(content: bytes) -> tuple[str, ...]:
         Exception: any other is an internal error.
     """
     try:
+        spec, program = load_text(content, NAME)
+        if _seen_before(spec, program):
+            return ()
         optimizer = compile_text(content, NAME)
     except CompileError as refusal:
         shown = str(refusal)
         codes = tuple(diagnostic.code for diagnostic in refusal.diagnostics)
         assert codes, shown
         return codes
-    if _seen_before(optimizer):
-        return ()
     files = files_of(optimizer)
     found = excess(optimizer, files)
     assert not found, f"the generated code {', '.join(found)}"
@@ -272,7 +275,7 @@ def main() -> None:
             seen[word] += 1
             if reason:
                 print(f"mutation {number}:\n{reason}", flush=True)
-            if (number + 1 - options.first) % 5_000 == 0:
+            if (number + 1 - options.first) % 1_000 == 0:
                 print(f"{number + 1 - options.first} tried, {seen['failed']} failed", flush=True)
     for word, count in sorted(seen.items()):
         print(f"{word:>9} {count}")

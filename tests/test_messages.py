@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from optgen.diagnostics.examples import example_of
 from optgen.driver import compile_all, compile_texts
 from optgen.frontend.lower import load_program, load_text
 
+SPECS = Path(__file__).parents[1] / "specs"
 FOLDER = Path(__file__).parent / "bad_specs"
 EXAMPLES = Path(str(resources.files("optgen.diagnostics"))) / "examples"
 CODES = sorted(path.stem for path in EXAMPLES.glob("*.toml") if "." not in path.stem)
@@ -156,6 +158,25 @@ def test_messages_do_not_depend_on_the_parser_of_a_version(
     with pytest.raises(CompileError) as again:
         load_text(text, "example.toml")
     assert str(again.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_one_misspelt_word_gives_one_message(name: str) -> None:
+    text = (SPECS / f"{name}.toml").read_text("utf-8").split("[[example]]")[0]
+    places = re.compile("(?:update|before|after) = '+(.*?)'+\n|when = \"(.*?)\"", re.DOTALL)
+    words = [
+        (found.start(number) + word.start(), word[0])
+        for found in places.finditer(text)
+        for number in (1, 2)
+        for word in re.finditer("[a-z][a-z0-9_]*", found[number] or "")
+        if word[0] not in ("and", "or", "not")
+    ]
+    assert len(words) > 40
+    for start, word in words:
+        damaged = f"{text[:start]}{word}x{text[start + len(word) :]}"
+        with pytest.raises(CompileError) as caught:
+            load_text(damaged, "example.toml")
+        assert len(caught.value.diagnostics) == 1, (start, word, str(caught.value))
 
 
 def test_the_documentation_quotes_a_message_as_it_is() -> None:

@@ -169,6 +169,7 @@ class _Reader:
         if found is None:
             headline = f"there is no hyperparameter `{node.id}`"
             self.report.error("E408", headline, self.line.place(node), help=self._known(node.id))
+            self.report.blame(node.id)  # elsewhere it is the same mistake
         elif node.id == "learning_rate":
             headline = "a condition cannot mention the learning rate"
             hint = "it may change between steps, but a mode is chosen once; use another argument"

@@ -15,9 +15,13 @@ from optgen.frontend.libraries import in_the_language, other_name
 from optgen.frontend.notation import Lines
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source, Statement, on_one_line, parse, statements
+from optgen.frontend.tokens import tokens_of
 from optgen.ir.intrinsics import INTRINSICS, OPERATORS, SHORTHANDS
 
 MAX_LINES = 256
+
+
+_NAMES = ("name", "foreign")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,12 @@ def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], b
     read = [line for line in lines if not before.explained(line.text)]
     found = [parse_assignment(line, report) for line in read]
     assignments = [assignment for assignment in found if assignment is not None]
+    for line, assignment in zip(read, found, strict=True):
+        if assignment is None:
+            # What the line, and those that an open bracket joins to it, would have set.
+            firsts = [tokens_of(part)[:1] for part in line.text.split("\n")]
+            for name in (t.text for first in firsts for t in first if t.kind in _NAMES):
+                report.blame(name)
     whole = all(type(assignment.value) is not Node for assignment in assignments)
     return assignments, whole and len(assignments) == len(lines)
 

@@ -295,6 +295,8 @@ def _lower_modes(
             own.append((DEFAULT_MODE, "", block, index.key("update")))
     for number, mode in enumerate(spec.modes):
         block = _block(mode.update, report, "modes", number, "update")
+        if not report.fits("modes", number, "update"):
+            continue
         own.append((mode.name, on_one_line(mode.when), block, index.value("modes", number, "name")))
     lowered = []
     for name, when, block, span in own:

@@ -10,7 +10,7 @@ from optgen.frontend.common import GRADIENT, STEP_NUMBER, VARIABLE
 from optgen.frontend.equations import Assignment, Call, Name, Node
 from optgen.frontend.expressions import Lowering, local
 from optgen.frontend.libraries import in_the_language, other_name, without_index
-from optgen.frontend.names import MAX_NAME, WORD, reserved, suggestion
+from optgen.frontend.names import MAX_NAME, WORD, nearest, reserved, suggestion
 from optgen.frontend.report import Report
 from optgen.ir.expr import Expr, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, Slot
@@ -198,8 +198,12 @@ class _ModeLowering:
     def _unknown(self, node: Name) -> None:
         name = node.name
         # The absence of a learning rate has a message of its own.
-        if name == "learning_rate" or not self._first_complaint(name):
+        if name == "learning_rate":
             return
+        known = ["w", "g", "t", *self.scope.hyperparameters, *self.scope.existing, *self.locals]
+        if self.report.misses_a_block and other_name(name, known) is None:
+            return
+        self.report.blame(name)  # in other modes it is the same mistake
         if name in self.assigned:
             self.report.error(
                 "E309",
@@ -210,7 +214,6 @@ class _ModeLowering:
                 help=self._before_set(node),
             )
             return
-        known = ["w", "g", "t", *self.scope.hyperparameters, *self.scope.existing, *self.locals]
         base = without_index(name, known)
         hint = suggestion(name, known)
         if base is not None:
@@ -225,6 +228,8 @@ class _ModeLowering:
         """What to do about a local that is read before the line that assigns it."""
         name = node.name
         meant = other_name(name, ("w", "g"))
+        idle = [slot for slot in self.scope.existing if slot not in self.assigned]
+        meant = meant or nearest(name, idle)
         if meant is not None:
             return f"did you mean `{meant}`?"
         own_line = self.assigned[name]
@@ -237,6 +242,8 @@ class _ModeLowering:
         """The symbol that a line assigns, after checking that it may."""
         node = line.target
         name = node.name
+        if name in self.report.faulty and name not in ("w", "g", "t"):
+            return None
         if name == STEP_NUMBER.name or name in self.scope.hyperparameters:
             what = "the step" if name == STEP_NUMBER.name else "a hyperparameter"
             headline = f"`{name}` cannot be assigned: it is {what}"
@@ -244,8 +251,6 @@ class _ModeLowering:
             if name == STEP_NUMBER.name:
                 hint = "remove the line if it counts: `t` is 1 in the first step, then 2, and so on"
             self.report.error("E310", headline, node.span, help=hint)
-            return None
-        if name in self.report.faulty:
             return None
         if name in self.scope.slots and name not in self.scope.existing:
             self._absent(node)

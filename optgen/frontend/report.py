@@ -30,6 +30,12 @@ class Report:
         """Whether parts of the spec are missing, so that the whole of it cannot be judged."""
         return bool(self.dropped)
 
+    @property
+    def misses_a_block(self) -> bool:
+        """Whether a block of equations may be missing, so that names that it sets are unknown."""
+        words = {("name",), ("summary",), ("description",), ("references",)}
+        return any(len(location) == 1 and location not in words for location in self.dropped)
+
     def fits(self, *location: str | int) -> bool:
         """Whether nothing at a place, inside it, or around it was dropped."""
         return not any(

@@ -90,7 +90,14 @@ def _refined(
 def _misnamed(
     location: Location, complaint: dict[str, Any], complaints: dict[Location, dict[str, Any]]
 ) -> bool:
-    """Whether a missing key is there under another name, which has a message of its own."""
+    """Whether another message is about the same.
+
+    A missing key may be there under another name; without the header of a table, what belongs into
+    it stands at the top level.
+    """
+    if complaint["type"] == "extra_forbidden":
+        declares = isinstance(complaint["input"], dict) and "doc" in complaint["input"]
+        return declares and len(location) == 1 and ("hyperparameters",) in complaints
     if complaint["type"] != "missing":
         return False
     table = location[:-1]

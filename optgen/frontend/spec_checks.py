@@ -15,6 +15,7 @@ from optgen.frontend.names import (
     MAX_NAME,
     REPLACEABLE_ARGUMENTS,
     WORD,
+    nearest,
     reserved_for_attribute,
     reserved_for_class,
     suggestion,
@@ -231,6 +232,7 @@ def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
     if rate is None:
         span = report.index.key("hyperparameters")
         other = next((n for n in spec.hyperparameters if other_name(n, ["learning_rate"])), None)
+        other = other or nearest("learning_rate", spec.hyperparameters)
         if other is not None:
             span = report.index.key("hyperparameters", other)
             hint = f"call `{other}` so: schedules and decay rely on the name"

@@ -27,10 +27,11 @@ def check_usage(
     codes = {diagnostic.code for diagnostic in report.diagnostics}
     if not modes or not all(mode.complete for mode in modes) or "E211" in codes:
         return
-    for mode in modes:
-        if "w" not in mode.written:
-            _never_updated(mode, codes, report)
-    if "E301" in codes:
+    idle = [mode for mode in modes if "w" not in mode.written]
+    # What no mode assigns is one mistake.
+    for mode in idle[:1] if len(idle) == len(modes) else idle:
+        _never_updated(mode, codes, report)
+    if codes & {"E301", "E309"}:
         return  # the unknown name may be one of these, misspelled
     for name in spec.slots:
         if name not in report.faulty:
