@@ -23,7 +23,6 @@ from typing import Any
 
 from optgen import driver
 from optgen.backends.artifact import Artifact
-from optgen.diagnostics import CompileError, Diagnostic
 from optgen.driver import Part
 from optgen.loading import cache_folder
 
@@ -54,24 +53,17 @@ def build_package(
         progress: called after each spec, with whether its result was known.
 
     Raises:
-        CompileError: with every mistake in every spec.
-        OSError: if a spec cannot be read.
+        CompileError: with every mistake in every spec, files that cannot be read among them.
     """
-    parts: list[Part] = []
-    mistakes: list[Diagnostic] = []
-    sources: dict[str, str] = {}
-    for path in paths:
-        data = path.read_bytes()
+
+    def make(name: str, data: bytes) -> Part:
+        path = Path(name)
         part = kept.part(path.stem, data) if kept else None
         progress(path, part is not None)
-        try:
-            parts.append(part or _compiled(path, data, kept))
-        except CompileError as error:
-            mistakes += error.diagnostics
-            sources.update(error.sources)
-    mistakes += driver.shared_names((part.name, part.module, part.spec) for part in parts)
-    if mistakes:
-        raise CompileError(tuple(mistakes), sources)
+        return part or _compiled(path, data, kept)
+
+    specs = ((str(path), path.read_bytes) for path in paths)
+    parts = driver.collect(specs, make, lambda part: (part.name, part.module))
     return driver.assemble(parts, _shared(kept))
 
 

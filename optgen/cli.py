@@ -16,7 +16,7 @@ from optgen.commands.new import new
 from optgen.commands.pages import pages
 from optgen.commands.schema import schema
 from optgen.commands.show import show
-from optgen.diagnostics import CompileError, render_all
+from optgen.diagnostics import CompileError, render_report
 
 app = typer.Typer(
     help="Compile specs of optimizers to fused kernels and Keras-style classes.",
@@ -48,7 +48,7 @@ def main() -> None:
     try:
         app()
     except CompileError as error:
-        errors.print(render_all(error.diagnostics, error.sources), markup=False)
+        errors.print(render_report(error.diagnostics, error.sources), markup=False, end="")
         raise SystemExit(1) from None
     except CudaMissingError as error:
         errors.print(f"error: {error}", markup=False)

@@ -12,8 +12,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from optgen.backends.artifact import Artifact, Source
 from optgen.backends.docs.page import Picture, emit_list, emit_page
@@ -25,10 +26,11 @@ from optgen.backends.numba_cuda.emit import emit_cuda_module
 from optgen.backends.numba_cuda.ptx import compile_text as compile_cuda
 from optgen.backends.numba_cuda.signatures import own_signatures
 from optgen.backends.package.emit import emit_package
-from optgen.diagnostics import CompileError, Diagnostic, Label, Span
+from optgen.diagnostics import CompileError, Diagnostic, Label
 from optgen.frontend.common import common_programs, stages_program
 from optgen.frontend.lower import load_text
 from optgen.frontend.schema import OptimizerSpec
+from optgen.frontend.toml import parse_toml, unreadable
 from optgen.ir.program import Program, Schedule, Variant
 from optgen.ir.verify import verify_program
 from optgen.passes import compile_mode
@@ -57,6 +59,8 @@ class Optimizer:
 
 
 Watch = Callable[[str, Variant | Schedule], None]
+
+T = TypeVar("T")
 
 
 def compile_spec(path: Path, watch: Watch = lambda name, code: None) -> Optimizer:
@@ -222,34 +226,75 @@ def compile_all(paths: Iterable[Path]) -> list[Optimizer]:
     Raises:
         CompileError: if any spec has a mistake, or two specs share a name.
     """
-    optimizers: list[Optimizer] = []
+    return _compile_many((str(path), path.read_bytes) for path in paths)
+
+
+def compile_texts(texts: Iterable[tuple[str, bytes]]) -> list[Optimizer]:
+    """Compile the texts of many specs, each with what to call it; see ``compile_all``.
+
+    Raises:
+        CompileError: if any spec has a mistake, or two specs share a name.
+    """
+    return _compile_many((path, partial(bytes, data)) for path, data in texts)
+
+
+def _compile_many(specs: Iterable[tuple[str, Callable[[], bytes]]]) -> list[Optimizer]:
+    return collect(
+        specs,
+        lambda path, data: compile_text(data, path),
+        lambda optimizer: (optimizer.program.name, optimizer.program.module),
+    )
+
+
+def collect(
+    specs: Iterable[tuple[str, Callable[[], bytes]]],
+    make: Callable[[str, bytes], T],
+    names: Callable[[T], tuple[str, str]],
+) -> list[T]:
+    """Make something of each spec; one CompileError holds the mistakes of all.
+
+    Args:
+        specs: what to call each, and what reads its text.
+        make: makes something of a path and a text, or raises CompileError.
+        names: the class and the module of what was made.
+
+    Raises:
+        CompileError: if any spec has a mistake or cannot be read, or two specs share a name.
+    """
+    made: dict[str, T] = {}
+    texts: dict[str, bytes] = {}
     mistakes: list[Diagnostic] = []
     sources: dict[str, str] = {}
-    for path in paths:
+    for path, read in specs:
         try:
-            optimizers.append(compile_spec(path))
+            texts[path] = read()
+            made[path] = make(path, texts[path])
         except CompileError as error:
             mistakes += error.diagnostics
             sources.update(error.sources)
-    mistakes += shared_names((o.program.name, o.program.module, o.source.spec) for o in optimizers)
+        except OSError as error:
+            mistakes.append(unreadable(path, error))
+    for path, shared in _shared_names({path: names(item) for path, item in made.items()}, texts):
+        mistakes.append(shared)
+        sources[path] = texts[path].decode("utf-8").replace("\r\n", "\n")
     if mistakes:
         raise CompileError(tuple(mistakes), sources)
-    return optimizers
+    return list(made.values())
 
 
-def shared_names(specs: Iterable[tuple[str, str, str]]) -> Iterator[Diagnostic]:
-    """A message per spec whose class or module another spec has before it.
-
-    Args:
-        specs: the class, the module and the file name of each.
-    """
+def _shared_names(
+    names: Mapping[str, tuple[str, str]], texts: Mapping[str, bytes]
+) -> Iterator[tuple[str, Diagnostic]]:
+    """A message per spec whose class or module another spec has before it, with its path."""
     owners: dict[str, str] = {}
-    for class_name, module, path in specs:
+    for path, (class_name, module) in names.items():
         for what, name in (("class", class_name), ("module", module)):
             key = f"{what} {name.lower()}"
             if key in owners:
+                span = parse_toml(texts[path], path)[1].value("name")
                 headline = f"the {what} `{name}` is also that of {owners[key]}"
-                yield Diagnostic("E213", headline, (Label(Span(path, 0, 0), ""),), None)
+                hint = "give it another name" if what == "class" else "rename one of the files"
+                yield path, Diagnostic("E213", headline, (Label(span),), hint)
             owners.setdefault(key, path)
 
 

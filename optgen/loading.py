@@ -40,7 +40,9 @@ def load(spec: str | os.PathLike[str]) -> Any:
         OSError: if the file cannot be read, or the cache folder cannot be written.
     """
     if isinstance(spec, str) and "\n" in spec:
-        optimizer = driver.compile_text(spec.encode(), f"{_TEXT}.toml")
+        # A lone surrogate cannot be encoded; passed on, it gets a message with its place.
+        content = spec.encode("utf-8", "surrogatepass")
+        optimizer = driver.compile_text(content, f"{_TEXT}.toml")
     else:
         optimizer = driver.compile_spec(Path(spec))
     files = driver.emit([optimizer])

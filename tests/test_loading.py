@@ -67,6 +67,8 @@ def test_mistakes_are_shown_with_their_places() -> None:
         optgen.load(TEXT.replace("w = w", "w = x"))
     with pytest.raises(FileNotFoundError):
         optgen.load("missing.toml")
+    with pytest.raises(optgen.CompileError, match="E102"):
+        optgen.load(TEXT.replace("Plain", "\ud800"))
 
 
 def test_a_second_process_compiles_no_kernel(folder: Path) -> None:
