@@ -10,6 +10,7 @@ from optgen import __version__
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
 from optgen.commands.show import show
+from optgen.commands.test import run_checks
 from optgen.diagnostics import CompileError, render_all
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for command in (build, check, show):
     app.command()(command)
+app.command("test")(run_checks)
 
 
 def _version(asked: bool) -> None:

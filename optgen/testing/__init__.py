@@ -6,6 +6,16 @@
 
 from optgen.testing.case import Case, Check, Finding
 from optgen.testing.checks import CHECKS, check_named
+from optgen.testing.plan import planned
 from optgen.testing.subject import Subject, load_subject
 
-__all__ = ["CHECKS", "Case", "Check", "Finding", "Subject", "check_named", "load_subject"]
+__all__ = [
+    "CHECKS",
+    "Case",
+    "Check",
+    "Finding",
+    "Subject",
+    "check_named",
+    "load_subject",
+    "planned",
+]

@@ -111,6 +111,8 @@ class Check:
         run: shows the property in one case; AssertionError with what was expected and received.
         cases: the cases, all of them or the few of a quick run.
         unit: of the figure in a finding.
+        shrinks: what of a failing case may be left out to make it smaller: common arguments,
+            shapes, calls.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Check:
     run: Callable[[Subject, Case], Finding]
     cases: Callable[[Subject, bool], tuple[Case, ...]]
     unit: str = ""
+    shrinks: tuple[str, ...] = ("common", "shapes", "calls")
 
 
 def everything_of(subject: Subject) -> Arguments:
@@ -132,11 +135,11 @@ def _names(choices: dict[str, Arguments]) -> set[str]:
 
 
 def each_mode(subject: Subject, quick: bool, **changes: Any) -> tuple[Case, ...]:
-    """Every mode with every common stage on, the dtypes in turns."""
+    """Every mode with every common stage on, the dtypes in turns; the last mode has float32."""
     everything = everything_of(subject)
     return tuple(
         Case(mode, DTYPES[number % 2], everything, **changes)
-        for number, mode in enumerate(subject.modes)
+        for number, mode in zip(range(len(subject.modes))[::-1], subject.modes, strict=True)
     )
 
 

@@ -160,6 +160,7 @@ CHECKS = (
         "a hyperparameter that is ignored, rounded away or shadowed by a mode",
         check_hyperparameter,
         _hyperparameter_cases,
+        shrinks=(),
     ),
     Check(
         "common_arguments",
@@ -167,6 +168,7 @@ CHECKS = (
         "decay, clipping, averages, loss scaling or accumulation that is ignored or acts twice",
         check_common_arguments,
         _common_cases,
+        shrinks=("shapes",),
     ),
     Check(
         "configuration",

@@ -93,5 +93,6 @@ CHECKS = (
         check_example,
         _cases,
         "of the tolerance",
+        shrinks=(),
     ),
 )

@@ -171,6 +171,7 @@ CHECKS = (
         "state or options that a file lacks, and values that are rounded on the way",
         check_resume,
         _bare_and_staged,
+        shrinks=("common", "shapes"),
     ),
     Check(
         "weights",
@@ -178,6 +179,7 @@ CHECKS = (
         "state that lists of weights lack, or hold in another order",
         check_weights,
         _staged,
+        shrinks=("common", "shapes"),
     ),
     Check(
         "copies",
@@ -185,6 +187,7 @@ CHECKS = (
         "copies that share state with the original, or lack some of it",
         check_copies,
         _staged,
+        shrinks=("common", "shapes"),
     ),
     Check(
         "failing_calls",
@@ -192,5 +195,6 @@ CHECKS = (
         "updates of the first variables before the last gradient is found to be bad",
         check_failing_calls,
         _staged,
+        shrinks=("common", "shapes"),
     ),
 )

@@ -14,7 +14,7 @@ from optgen.testing.case import LARGE, Case, Check, Finding, everything_of
 from optgen.testing.steps import stepped
 from optgen.testing.subject import Subject
 
-COUNTS = (1, 2, 3, 8)
+COUNTS = (1, 2, 3)
 CHUNKS = (1, 7)
 """Lengths of pieces of work, in blocks, besides the usual one."""
 
@@ -32,7 +32,7 @@ def check_threads(subject: Subject, case: Case) -> Finding:
         with _chunk_length(blocks * BLOCK):
             actual = _with_threads(subject, case, counts[-1])
         assert_same_bytes(actual, expected, f"work in pieces of {blocks} blocks")
-    few = () if available >= COUNTS[2] else (f"compared up to {available} threads only",)
+    few = () if available >= COUNTS[-1] else (f"compared up to {available} threads only",)
     return Finding(float(counts[-1]), few)
 
 

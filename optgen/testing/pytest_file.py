@@ -1,0 +1,57 @@
+"""The text of a pytest file that runs the checks on somebody's specs; nothing here needs pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MARK = "Written by `optgen test"
+"""What says that a file may be written anew."""
+
+_TEXT = '''\
+"""Whether {names} can be trusted, property by property.
+
+{mark} ... --pytest`, which writes this file anew as long as this sentence stands here.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from optgen.testing import load_subject, planned
+
+HERE = Path(__file__).parent
+SPECS = [
+{specs}
+]
+SUBJECTS = {{spec: load_subject(HERE / spec) for spec in SPECS}}
+CASES = [
+    pytest.param(subject, check, case, id=f"{{subject.program.module}}-{{check.name}}-{{case}}")
+    for subject in SUBJECTS.values()
+    for check, case in planned(subject{options})
+]
+
+
+@pytest.mark.parametrize(("subject", "check", "case"), CASES)
+def test_property(subject, check, case):
+    """Run one check; its message says what was expected and what was received."""
+    check.run(subject, case)
+'''
+
+
+def pytest_text(specs: Sequence[str], names: Sequence[str], quick: bool, seed: int) -> str:
+    """Return the text of a pytest file.
+
+    Args:
+        specs: the paths of the specs, as seen from the folder of the file, with slashes.
+        names: the names of the optimizers.
+        quick: whether few combinations of common arguments will do.
+        seed: where variables, gradients and hyperparameters come from.
+    """
+    options = ", quick=True" if quick else ""
+    options += f", seed={seed}" if seed else ""
+    return _TEXT.format(
+        names=" and ".join(names),
+        mark=MARK,
+        specs="\n".join(f'    "{spec}",' for spec in specs),
+        options=options,
+    )
