@@ -40,9 +40,10 @@ def check_example(subject: Subject, case: Case) -> Finding:
         far = ~(off <= allowed[name]) & (actual != expected[name])
         if far.any():
             index = tuple(int(i) for i in np.argwhere(far)[0])
+            wanted, received = float(expected[name][index]), float(actual[index])
             raise AssertionError(
-                f"{name}, element {list(index)}: expected {expected[name][index]!r} within "
-                f"{allowed[name][index]:.2g}, received {actual[index]!r}; the numbers are from "
+                f"{name}, element {list(index)}: expected {wanted} within "
+                f"{allowed[name][index]:.2g}, received {received}; the numbers are from "
                 f"{example.source}"
             )
         with np.errstate(all="ignore"):

@@ -24,10 +24,12 @@ from optgen.testing.case import (
     each_mode,
     each_mode_bare,
 )
+from optgen.testing.pairwise import choices_without
 from optgen.testing.steps import Gradients, apply, compare_with_interpreter, stepped
 from optgen.testing.subject import Subject
 
 _AXES = ((2, 3, 4, 5), (4, 6))
+_FILLED = ((2, 3), (), (4,))
 _NORMS = {"clipnorm", "global_clipnorm"}
 """Common arguments by which one element has a part in the update of another."""
 
@@ -87,9 +89,17 @@ def check_layouts(subject: Subject, case: Case) -> Finding:
     expected = stepped(case.optimizer(subject), case.variables(), case.gradients, range(case.calls))
     for name, arrange in LAYOUTS.items():
         variables = [arrange(w) for w in case.variables()]
+        owners = [w if w.base is None else w.base for w in variables]
+        before = [owner.tobytes() for owner in owners]
         actual = stepped(case.optimizer(subject), variables, case.gradients, range(case.calls))
         assert_same_bytes(actual, expected, f"variables in {name}")
+        for w, start in zip(variables, case.variables(), strict=True):
+            w[...] = start
+        assert [owner.tobytes() for owner in owners] == before, (
+            f"variables in {name}: memory between their elements was written"
+        )
     ways: dict[str, Callable[[Array], Array]] = {
+        "C order": np.copy,
         **LAYOUTS,
         "read-only memory": read_only,
         "float64": lambda g: g.astype(np.float64),
@@ -101,6 +111,14 @@ def check_layouts(subject: Subject, case: Case) -> Finding:
             _apply_and_spoil(optimizer, given, variables, f"gradients in {name}")
         actual = state_arrays(optimizer, variables)
         assert_same_bytes(actual, expected, f"gradients in {name}")
+    optimizer, variables = case.optimizer(subject), case.variables()
+    buffers = [np.empty_like(w) for w in variables]
+    for call in range(case.calls):
+        for buffer, g in zip(buffers, case.gradients(call), strict=True):
+            buffer[...] = g
+        _apply_and_spoil(optimizer, buffers, variables, "gradients in the same memory every time")
+    actual = state_arrays(optimizer, variables)
+    assert_same_bytes(actual, expected, "gradients in the same memory every time")
     return NOTHING
 
 
@@ -201,8 +219,17 @@ def _axes(subject: Subject, quick: bool) -> tuple[Case, ...]:
     return each_mode(subject, quick, shapes=_AXES, calls=4)
 
 
-def _bare_and_staged(subject: Subject, quick: bool) -> tuple[Case, ...]:
-    return (*each_mode_bare(subject, quick), *each_mode(subject, quick))
+def _filled(subject: Subject, quick: bool) -> tuple[Case, ...]:
+    return each_mode(subject, quick, shapes=_FILLED, calls=4)
+
+
+def _every_clip(subject: Subject, quick: bool) -> tuple[Case, ...]:
+    found = (*each_mode_bare(subject, quick), *each_mode(subject, quick))
+    clips = choices_without(subject.declared).get("clip", {})
+    rows = (
+        [] if quick else [clips[name] for name in ("clipvalue", "global_clipnorm") if name in clips]
+    )
+    return (*found, *(Case(mode, "float32", row) for row in rows for mode in subject.modes))
 
 
 CHECKS = (
@@ -211,7 +238,7 @@ CHECKS = (
         "zero gradients are harmless",
         "divisions of zero by zero, and differences from the interpreter there",
         check_zeros,
-        _bare_and_staged,
+        _every_clip,
         "ulp",
     ),
     Check(
@@ -219,7 +246,7 @@ CHECKS = (
         "empty variables are harmless",
         "sizes of zero in sums, means and tables, and ranks of zero beside them",
         check_empty,
-        each_mode,
+        _filled,
     ),
     Check(
         "layouts",
@@ -242,7 +269,7 @@ CHECKS = (
         "NaN and infinities",
         "compilers that assume finite numbers, and elements that spoil others",
         check_non_finite,
-        _bare_and_staged,
+        _every_clip,
         "ulp",
     ),
     Check(

@@ -15,7 +15,15 @@ import numpy as np
 from optgen.runtime import Optimizer
 from optgen.testing.alternatives import alternatives
 from optgen.testing.arrays import Array, assert_same_bytes, copies_of, state_arrays
-from optgen.testing.case import NOTHING, Case, Check, Finding, each_mode, each_mode_bare
+from optgen.testing.case import (
+    NOTHING,
+    Case,
+    Check,
+    Finding,
+    each_mode,
+    each_mode_bare,
+    everything_of,
+)
 from optgen.testing.steps import stepped
 from optgen.testing.subject import Subject
 
@@ -38,7 +46,7 @@ def check_resume(subject: Subject, case: Case) -> Finding:
         receivers = {
             "the same arguments": case.optimizer(subject),
             "no arguments": subject.optimizer_class(),
-            "other arguments": subject.optimizer_class(**different),
+            "other arguments": subject.optimizer_class(**everything_of(subject), **different),
         }
         for how, optimizer in receivers.items():
             own = [w.copy() for w in variables]
@@ -48,9 +56,12 @@ def check_resume(subject: Subject, case: Case) -> Finding:
             assert_same_bytes(
                 actual, expected, f"saved after {_BREAK} calls and loaded into one with {how}"
             )
+            assert optimizer.get_config() == first.get_config(), (
+                f"loaded into one with {how}: expected {first}, received {optimizer}"
+            )
             count = case.calls // (case.common.get("gradient_accumulation_steps") or 1)
             assert optimizer.iterations == count, (
-                f"loaded into one with {how}: expected iterations {count}, received "
+                f"loaded into one with {how}: expected {count} iterations, received "
                 f"{optimizer.iterations}"
             )
     return NOTHING

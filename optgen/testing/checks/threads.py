@@ -15,7 +15,7 @@ from optgen.testing.steps import stepped
 from optgen.testing.subject import Subject
 
 COUNTS = (1, 2, 3)
-CHUNKS = (1, 7)
+CHUNKS = (1, 2, 3, 7, 100)
 """Lengths of pieces of work, in blocks, besides the usual one."""
 
 
