@@ -118,9 +118,14 @@ def check_copies(subject: Subject, case: Case) -> Finding:
         assert_same_bytes(
             _without_variables(state_arrays(alone, ())), _without_variables(expected), name
         )
-    both, own = copy.deepcopy((original, variables))
-    actual = stepped(both, own, case.gradients, range(_BREAK, case.calls))
-    assert_same_bytes(actual, expected, "copied together with its variables")
+        assert alone.get_config() == original.get_config(), (
+            f"{name}: expected {original}, received {alone}"
+        )
+    for way in ways[1:]:
+        both, own = way((original, variables))
+        actual = stepped(both, own, case.gradients, range(_BREAK, case.calls))
+        when = f"{way.__name__.strip('_')} together with its variables"
+        assert_same_bytes(actual, expected, when)
     return NOTHING
 
 
