@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +13,10 @@ import pytest
 from generated import SGD
 from optgen.testing import CHECKS, Case, check_named
 from optgen.testing.plan import Outcome, planned, reproduction, run_case
+from optgen.testing.processes import outcomes as outcomes_of
 from tests.broken_optimizers import FAULTS, OffByOneUnitInOneMode
 from tests.generated_classes import last_mode
-from tests.oracle import spec_names, subject
+from tests.oracle import SPECS, spec_names, subject
 
 COMPARED_ELSEWHERE = {"parity", "large", "common_arguments", "examples", "resume"}
 """Checks that other tests run, in more cases."""
@@ -77,3 +79,20 @@ def test_a_failure_comes_with_its_smallest_case_and_how_to_see_it_again() -> Non
     other = run_case(tested, check_named("parity"), replace(case, mode="momentum"))
     assert other.finding
     assert other.finding.figure == 0.0
+
+
+class Deadly:
+    """Unpickling it ends the process."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (3,)
+
+
+def test_a_process_that_dies_is_a_failure_of_its_cases() -> None:
+    check = check_named("repeat")
+    case = Case("plain", "float32", {"weight_decay": Deadly()}, ((2,),), 2)
+    spec = str(SPECS / "sgd.toml")
+    plan = [(check, Case("plain", "float64", {}, ((2,),), 2)), (check, case)]
+    found = {outcome.case.dtype: outcome.message for outcome in outcomes_of(spec, plan, jobs=2)}
+    assert found["float64"] == ""
+    assert "the process died" in found["float32"]

@@ -14,7 +14,6 @@ from optgen.frontend.schema import ExampleSpec
 from optgen.ir.expr import Apply, Expr, walk
 from optgen.ir.program import Hyperparameter, Program
 from optgen.ir.rate import STEP
-from optgen.runtime import Optimizer
 
 Arguments = dict[str, Any]
 
@@ -86,12 +85,6 @@ class Subject:
                 other = {**found, h.name: drawn_float(h, rng)}
                 found = other if self.mode_of(other) == mode else found
         return found
-
-    def new(self, mode: str, common: Arguments, **changes: Any) -> Optimizer:
-        """An optimizer of a mode with drawn hyperparameters and some common arguments."""
-        arguments = {**common, **self.hyperparameters_of(mode), **changes}
-        optimizer: Optimizer = self.optimizer_class(**arguments)
-        return optimizer
 
 
 def drawn_float(h: Hyperparameter, rng: np.random.Generator) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def check_hyperparameter(subject: Subject, case: Case) -> Finding:
     h = subject.program.hyperparameters[case.index]
     silent = []
     for mode in subject.modes:
-        base = subject.hyperparameters_of(mode)
+        base = replace(case, mode=mode).arguments(subject)
         changed = [{**base, h.name: other} for other in alternatives(h, base[h.name])]
         acts = [_acts(subject, case, base, other, "variable/") for other in changed]
         if not any(acts):
