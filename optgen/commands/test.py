@@ -119,16 +119,20 @@ def _worst(check: Check, found: Sequence[Outcome]) -> str:
 
 
 def _print_failures(subject: Subject, check: Check, failures: Sequence[Outcome]) -> None:
-    for outcome in failures[:SHOWN]:
+    """Print the first few failures that differ in their smallest form, and count the others."""
+    distinct: dict[str, Outcome] = {}
+    for outcome in failures:
+        distinct.setdefault(repr(outcome.smallest), outcome)
+    shown = list(distinct.values())[:SHOWN]
+    for outcome in shown:
         output.print(f"\n[red]failed:[/red] {escape(check.title)} ({check.name}, {outcome.case})")
         output.print(f"  {escape(outcome.message)}")
         output.print(f"  This check is there to notice {escape(check.protects)}.")
         output.print("  To see it again, in its smallest form:\n")
         for line in reproduction(subject, outcome).splitlines():
             output.print(f"    {escape(line)}")
-    if len(failures) > SHOWN:
-        names = ", ".join(str(outcome.case) for outcome in failures[SHOWN:])
-        output.print(f"\n{check.name} failed in {len(failures) - SHOWN} more: {escape(names)}")
+    if len(failures) > len(shown):
+        output.print(f"\n{check.name} failed in {len(failures) - len(shown)} more cases")
 
 
 def _write_pytest_file(file: Path, specs: Sequence[Path], quick: bool, seed: int) -> None:

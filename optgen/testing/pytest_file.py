@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 MARK = "Written by `optgen test"
@@ -52,6 +53,6 @@ def pytest_text(specs: Sequence[str], names: Sequence[str], quick: bool, seed: i
     return _TEXT.format(
         names=" and ".join(names),
         mark=MARK,
-        specs="\n".join(f'    "{spec}",' for spec in specs),
+        specs="\n".join(f"    {json.dumps(spec)}," for spec in specs),
         options=options,
     )
