@@ -85,7 +85,10 @@ def _run(
     plan = planned(subject, checks, modes, quick, seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     found = []
-    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
+    quiet = not errors.is_terminal
+    with Progress(
+        *columns, TimeElapsedColumn(), console=errors, transient=True, disable=quiet
+    ) as progress:
         task = progress.add_task(f"Testing {escape(subject.spec)}", total=len(plan))
         for outcome in outcomes(subject.spec, plan, jobs):
             found.append(outcome)
