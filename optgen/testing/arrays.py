@@ -79,7 +79,7 @@ def assert_near(
         when: what the values belong to, for the message.
 
     Returns:
-        The largest difference, in units in the last place.
+        The largest difference, in units in the last place of its array's largest value.
 
     Raises:
         AssertionError: naming the first array that differs, its worst element, and both values.
@@ -99,7 +99,7 @@ def assert_near(
         if not value.size or np.array_equal(value, wanted, equal_nan=True):
             continue
         apart = units_apart(value, wanted)
-        worst = max(worst, float(apart.max()))
+        worst = max(worst, _relative_to_largest(value, wanted))
         excess = apart - ulps
         if tolerances is not None:
             near = np.abs(value - wanted) <= tolerances[name]
@@ -112,6 +112,15 @@ def assert_near(
                 f"{_units(float(apart[index]))}"
             )
     return worst
+
+
+def _relative_to_largest(actual: Array, expected: Array) -> float:
+    """The largest difference, in units in the last place of the largest value."""
+    finite = np.isfinite(actual) & np.isfinite(expected)
+    if not finite.any():
+        return 0.0
+    largest = np.max(np.abs(expected[finite]))
+    return float(np.max(np.abs(actual[finite] - expected[finite])) / np.spacing(largest))
 
 
 def assert_same_bytes(

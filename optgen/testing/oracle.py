@@ -104,7 +104,7 @@ class Oracle:
             ulps: how many units in the last place a value may differ; 0 for equal bits.
 
         Returns:
-            The largest difference, in units in the last place.
+            The largest difference, in units in the last place of its array's largest value.
         """
         actual = state_arrays(optimizer, variables)
         return assert_near(actual, self.arrays(actual), ulps=ulps)

@@ -11,23 +11,23 @@ MARK = "Written by `optgen test"
 _TEXT = '''\
 """Whether {names} can be trusted, property by property.
 
-{mark} ... --pytest`, which writes this file anew as long as this sentence stands here.
+{mark} --pytest`, which writes this file anew
+as long as this sentence stands here.
 """
 
 from pathlib import Path
 
 import pytest
-
 from optgen.testing import load_subject, planned
 
 HERE = Path(__file__).parent
 SPECS = [
 {specs}
 ]
-SUBJECTS = {{spec: load_subject(HERE / spec) for spec in SPECS}}
+SUBJECTS = {{Path(spec).stem: load_subject(HERE / spec) for spec in SPECS}}
 CASES = [
-    pytest.param(subject, check, case, id=f"{{subject.program.module}}-{{check.name}}-{{case}}")
-    for subject in SUBJECTS.values()
+    pytest.param(subject, check, case, id=f"{{name}}-{{check.name}}-{{case}}")
+    for name, subject in SUBJECTS.items()
     for check, case in planned(subject{options})
 ]
 

@@ -66,7 +66,7 @@ def compare_with_interpreter(
         variables: the variables; those of the case without.
 
     Returns:
-        The largest difference, in units in the last place.
+        The largest difference, in units in the last place of its array's largest value.
 
     Raises:
         AssertionError: at the first difference that is too large.
