@@ -16,6 +16,7 @@ from optgen.commands.new import new
 from optgen.commands.pages import pages
 from optgen.commands.schema import schema
 from optgen.commands.show import show
+from optgen.commands.test import run_checks
 from optgen.diagnostics import CompileError, render_report
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (build, check, new, explain, show, pages, eject, schema):
     app.command()(command)
+app.command("test")(run_checks)
 
 
 def _version(asked: bool) -> None:

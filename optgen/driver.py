@@ -374,7 +374,7 @@ def write(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Pat
         if path.is_file() and path.read_bytes() == file.text.encode():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, file.text)
+        replace_file(path, file.text)
         written.append(path)
     for path in stale_files(files, folder, mark):
         path.unlink()
@@ -387,8 +387,8 @@ def strangers(files: Sequence[Artifact], folder: Path) -> list[Path]:
     return [path for path in taken if MARK not in path.read_text("utf-8", "replace")[:200]]
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file under another name and move it into place."""
+def replace_file(path: Path, text: str) -> None:
+    """Write a file, complete or not at all: under another name, then moved into place."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
