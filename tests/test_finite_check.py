@@ -19,6 +19,7 @@ from optgen.frontend.names import STAGE_NAMES
 from optgen.ir.interpreter import State, run
 from optgen.runtime import Mode
 from optgen.runtime.arrays import address_of
+from optgen.runtime.host import HostTables
 from optgen.runtime.phases import prepare
 from optgen.runtime.plan import Group, describe, make_group
 from tests.oracle import generated, spec_names, variant
