@@ -33,11 +33,11 @@ class Optimizer(Saving, Minimizer):
 
     A subclass describes its optimizer by class attributes and chooses its mode. Variables are
     writable NumPy arrays of float32 or float64, of any shape, or ``optgen.Variable``s that hold
-    one, and are updated in place. They may be device arrays of one CUDA device instead (of torch,
-    CuPy, Numba: what has ``__cuda_array_interface__``); gradients then are, too, and so is the
-    state, and a step works on the current stream of their library without waiting for it.
-    Gradients must be ready on that stream. Hyperparameters and common arguments are attributes.
-    A call that raises changes nothing.
+    one, and are updated in place. They may be arrays of one CUDA device instead (of torch, CuPy,
+    Numba: what has ``__cuda_array_interface__``). Gradients then are, too, and so is the state; a
+    step works on the current stream of their library, on which gradients must be ready, and does
+    not wait for it. Hyperparameters and common arguments are attributes. A call that raises
+    changes nothing.
 
     Attributes:
         name: the name given to the constructor.

@@ -7,8 +7,6 @@ import importlib
 import warnings
 from typing import Any
 
-from numba.core.errors import NumbaPerformanceWarning
-
 from optgen.runtime.cuda.compilation import SIMULATED
 from optgen.runtime.cuda.kernels import LANES
 
@@ -45,7 +43,7 @@ def compile_for(kernel: Any, arguments: tuple[Any, ...]) -> None:
 def _configure(kernel: Any, blocks: int, threads: int, stream: Any) -> Any:
     with warnings.catch_warnings():
         # Numba warns of grids that do not fill a device, as those of small models do not.
-        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        warnings.filterwarnings("ignore", message="Grid size")
         return kernel[blocks, threads, stream]
 
 
