@@ -270,6 +270,7 @@ def main() -> None:
     options = parser.parse_args()
     seen: Counter[str] = Counter()
     numbers = range(options.first, options.first + options.count)
+    allowed()  # once, before the processes part
     with multiprocessing.Pool(options.processes) as pool:
         for number, (word, reason) in enumerate(pool.imap(failure, numbers, 20), options.first):
             seen[word] += 1

@@ -171,7 +171,7 @@ def test_one_misspelt_word_gives_one_message(name: str) -> None:
         for word in re.finditer("[a-z][a-z0-9_]*", found[number] or "")
         if word[0] not in ("and", "or", "not")
     ]
-    assert len(words) > 40
+    assert len(words) > 25
     for start, word in words:
         damaged = f"{text[:start]}{word}x{text[start + len(word) :]}"
         with pytest.raises(CompileError) as caught:
