@@ -145,3 +145,11 @@ def test_the_page_lists_the_checks() -> None:
     listed = page.partition("<!-- checks: begin")[2].partition("<!-- checks: end")[0]
     rows = [line for line in listed.splitlines() if line.startswith("| `")]
     assert rows == [f"| `{c.name}` | {c.title} | {c.protects} |" for c in CHECKS]
+
+
+def test_other_commands_do_without_numba() -> None:
+    script = "import sys, optgen.cli; print('numba' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"
