@@ -24,6 +24,8 @@ def update_scalars(rho: float, learning_rate: float, epsilon: float) -> tuple[fl
     return (learning_rate, rho, one_minus_rho, epsilon)
 
 
+CUDA = f"{__package__}.adadelta_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -39,6 +41,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -52,6 +55,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("rho", "learning_rate", "epsilon"),
             stage_scalars=(

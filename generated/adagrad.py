@@ -23,6 +23,8 @@ def update_scalars(learning_rate: float, epsilon: float) -> tuple[float, ...]:
     return (learning_rate, epsilon)
 
 
+CUDA = f"{__package__}.adagrad_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -38,6 +40,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -51,6 +54,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("learning_rate", "epsilon"),
             stage_scalars=(

@@ -32,6 +32,8 @@ def update_scalars(
     return (learning_rate, one_minus_beta_1, beta_2, one_minus_beta_1_to_the_t, epsilon)
 
 
+CUDA = f"{__package__}.adamax_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -47,6 +49,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -60,6 +63,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "t", "learning_rate", "beta_2", "epsilon"),
             stage_scalars=(

@@ -33,6 +33,8 @@ def update_scalars(
     return (learning_rate, one_minus_beta_1, one_minus_beta_2, alpha, epsilon)
 
 
+CUDA = f"{__package__}.adamw_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -54,6 +56,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -77,6 +80,7 @@ PLAIN_MODE = Mode(
             name="update",
             serial=cpu.plain_update_serial,
             parallel=cpu.plain_update_parallel,
+            cuda=f"{CUDA}.plain_update",
             scalars=update_scalars,
             inputs=("learning_rate", "beta_2", "t", "beta_1", "epsilon"),
             stage_scalars=UPDATE_STAGES,
@@ -100,6 +104,7 @@ AMSGRAD_MODE = Mode(
             name="update",
             serial=cpu.amsgrad_update_serial,
             parallel=cpu.amsgrad_update_parallel,
+            cuda=f"{CUDA}.amsgrad_update",
             scalars=update_scalars,
             inputs=("learning_rate", "beta_2", "t", "beta_1", "epsilon"),
             stage_scalars=UPDATE_STAGES,

@@ -32,6 +32,8 @@ def update_scalars(
     return (lambd, factor_of_eta, factor_of_mu)
 
 
+CUDA = f"{__package__}.asgd_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -54,6 +56,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -67,6 +70,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("learning_rate", "lambd", "t", "alpha", "t0"),
             stage_scalars=(

@@ -50,12 +50,15 @@ def reduce_sum_of_g_minus_g_scalars() -> tuple[float, ...]:
     return ()
 
 
+CUDA = f"{__package__}.common_cuda"
+
 STAGE_SCALARS = (
     StageScalars(
         stage="global_clipnorm",
         function=global_clipnorm_scalars,
         inputs=("global_square_sum", "global_clipnorm"),
         outputs=("global_clipnorm_scale",),
+        cuda=f"{CUDA}.global_clipnorm",
     ),
     StageScalars(
         stage="clipvalue",
@@ -85,6 +88,7 @@ ACCUMULATE_MODE = Mode(
             name="update",
             serial=cpu.accumulate_update_serial,
             parallel=cpu.accumulate_update_parallel,
+            cuda=f"{CUDA}.accumulate_update",
             scalars=update_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -104,6 +108,7 @@ REST_MODE = Mode(
             name="update",
             serial=cpu.rest_update_serial,
             parallel=cpu.rest_update_parallel,
+            cuda=f"{CUDA}.rest_update",
             scalars=update_scalars,
             stage_scalars=(
                 ("average", "average_momentum"),
@@ -122,6 +127,7 @@ FINITE_MODE = Mode(
             name="reduce_sum_of_g_minus_g",
             serial=cpu.reduce_sum_of_g_minus_g_serial,
             parallel=cpu.reduce_sum_of_g_minus_g_parallel,
+            cuda=f"{CUDA}.reduce_sum_of_g_minus_g",
             scalars=reduce_sum_of_g_minus_g_scalars,
             reductions=1,
             sums_over_variables=((None, "nonfinite", "sum_of_g_minus_g"),),

@@ -62,6 +62,8 @@ def power_update_scalars(
     )
 
 
+CUDA = f"{__package__}.ftrl_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -84,6 +86,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -107,6 +110,7 @@ SQUARE_ROOT_MODE = Mode(
             name="update",
             serial=cpu.square_root_update_serial,
             parallel=cpu.square_root_update_parallel,
+            cuda=f"{CUDA}.square_root_update",
             scalars=square_root_update_scalars,
             inputs=(
                 "l2_shrinkage_regularization_strength",
@@ -136,6 +140,7 @@ POWER_MODE = Mode(
             name="update",
             serial=cpu.power_update_serial,
             parallel=cpu.power_update_parallel,
+            cuda=f"{CUDA}.power_update",
             scalars=power_update_scalars,
             inputs=(
                 "learning_rate_power",

@@ -61,6 +61,8 @@ def update_scalars(
     )
 
 
+CUDA = f"{__package__}.lamb_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -79,6 +81,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -92,6 +95,7 @@ DEFAULT_MODE = Mode(
             name="reduce_sum_of_squares_of_w",
             serial=cpu.reduce_sum_of_squares_of_w_serial,
             parallel=cpu.reduce_sum_of_squares_of_w_parallel,
+            cuda=f"{CUDA}.reduce_sum_of_squares_of_w",
             scalars=reduce_sum_of_squares_of_w_scalars,
             inputs=("beta_1", "beta_2", "t", "epsilon"),
             stage_scalars=(
@@ -110,6 +114,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "beta_2", "t", "epsilon", "learning_rate"),
             stage_scalars=(

@@ -39,6 +39,8 @@ def momentum_update_scalars(
     return (momentum, one_minus_dampening, learning_rate, trust_coefficient)
 
 
+CUDA = f"{__package__}.lars_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -69,6 +71,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -80,6 +83,7 @@ REDUCE_OTHER_SUM_OF_SQUARES_OF_G_PHASE = Phase(
     name="reduce_other_sum_of_squares_of_g",
     serial=cpu.reduce_other_sum_of_squares_of_g_serial,
     parallel=cpu.reduce_other_sum_of_squares_of_g_parallel,
+    cuda=f"{CUDA}.reduce_other_sum_of_squares_of_g",
     scalars=reduce_other_sum_of_squares_of_g_scalars,
     stage_scalars=REDUCE_OTHER_SUM_OF_SQUARES_OF_G_STAGES,
     reductions=2,
@@ -105,6 +109,7 @@ PLAIN_MODE = Mode(
             name="update",
             serial=cpu.plain_update_serial,
             parallel=cpu.plain_update_parallel,
+            cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("learning_rate", "trust_coefficient"),
             stage_scalars=UPDATE_STAGES,
@@ -133,6 +138,7 @@ MOMENTUM_MODE = Mode(
             name="update",
             serial=cpu.momentum_update_serial,
             parallel=cpu.momentum_update_parallel,
+            cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("dampening", "momentum", "learning_rate", "trust_coefficient"),
             stage_scalars=UPDATE_STAGES,
@@ -161,6 +167,7 @@ NESTEROV_MODE = Mode(
             name="update",
             serial=cpu.nesterov_update_serial,
             parallel=cpu.nesterov_update_parallel,
+            cuda=f"{CUDA}.nesterov_update",
             scalars=momentum_update_scalars,
             inputs=("dampening", "momentum", "learning_rate", "trust_coefficient"),
             stage_scalars=UPDATE_STAGES,

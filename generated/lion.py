@@ -25,6 +25,8 @@ def update_scalars(beta_1: float, beta_2: float, learning_rate: float) -> tuple[
     return (learning_rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2)
 
 
+CUDA = f"{__package__}.lion_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -40,6 +42,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -53,6 +56,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "beta_2", "learning_rate"),
             stage_scalars=(

@@ -51,6 +51,8 @@ def update_scalars(
     )
 
 
+CUDA = f"{__package__}.radam_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -66,6 +68,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -79,6 +82,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "beta_2", "t", "learning_rate", "epsilon"),
             stage_scalars=(

@@ -46,6 +46,8 @@ def centered_momentum_update_scalars(
     return (learning_rate, rho, one_minus_rho, epsilon, momentum)
 
 
+CUDA = f"{__package__}.rmsprop_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -68,6 +70,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -91,6 +94,7 @@ PLAIN_MODE = Mode(
             name="update",
             serial=cpu.plain_update_serial,
             parallel=cpu.plain_update_parallel,
+            cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("rho", "learning_rate", "epsilon"),
             stage_scalars=UPDATE_STAGES,
@@ -114,6 +118,7 @@ MOMENTUM_MODE = Mode(
             name="update",
             serial=cpu.momentum_update_serial,
             parallel=cpu.momentum_update_parallel,
+            cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("rho", "learning_rate", "momentum", "epsilon"),
             stage_scalars=UPDATE_STAGES,
@@ -137,6 +142,7 @@ CENTERED_MODE = Mode(
             name="update",
             serial=cpu.centered_update_serial,
             parallel=cpu.centered_update_parallel,
+            cuda=f"{CUDA}.centered_update",
             scalars=plain_update_scalars,
             inputs=("rho", "learning_rate", "epsilon"),
             stage_scalars=UPDATE_STAGES,
@@ -160,6 +166,7 @@ CENTERED_MOMENTUM_MODE = Mode(
             name="update",
             serial=cpu.centered_momentum_update_serial,
             parallel=cpu.centered_momentum_update_parallel,
+            cuda=f"{CUDA}.centered_momentum_update",
             scalars=centered_momentum_update_scalars,
             inputs=("rho", "learning_rate", "epsilon", "momentum"),
             stage_scalars=UPDATE_STAGES,

@@ -28,6 +28,8 @@ def update_scalars(
     return (eta_plus, eta_minus, step_size_min, step_size_max)
 
 
+CUDA = f"{__package__}.rprop_cuda"
+
 DEFAULT_MODE = Mode(
     name="default",
     columns=(
@@ -43,6 +45,7 @@ DEFAULT_MODE = Mode(
             name="gradient_norm",
             serial=cpu.gradient_norm_serial,
             parallel=cpu.gradient_norm_parallel,
+            cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
                 ("loss_scale_factor", "loss_scale_factor"),
@@ -56,6 +59,7 @@ DEFAULT_MODE = Mode(
             name="update",
             serial=cpu.update_serial,
             parallel=cpu.update_parallel,
+            cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("eta_plus", "eta_minus", "step_size_min", "step_size_max"),
             stage_scalars=(

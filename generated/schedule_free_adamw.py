@@ -71,6 +71,8 @@ def warmup_update_scalars(
     )
 
 
+CUDA = f"{__package__}.schedule_free_adamw_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -80,6 +82,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -103,6 +106,7 @@ PLAIN_MODE = Mode(
             name="update",
             serial=cpu.plain_update_serial,
             parallel=cpu.plain_update_parallel,
+            cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("beta_2", "beta_1", "t", "learning_rate", "epsilon"),
             stage_scalars=(
@@ -137,6 +141,7 @@ WARMUP_MODE = Mode(
             name="update",
             serial=cpu.warmup_update_serial,
             parallel=cpu.warmup_update_parallel,
+            cuda=f"{CUDA}.warmup_update",
             scalars=warmup_update_scalars,
             inputs=("beta_2", "beta_1", "learning_rate", "t", "warmup_steps", "epsilon"),
             stage_scalars=(

@@ -28,6 +28,8 @@ def momentum_update_scalars(learning_rate: float, momentum: float) -> tuple[floa
     return (learning_rate, momentum)
 
 
+CUDA = f"{__package__}.sgd_cuda"
+
 GRADIENT_NORM_STAGES = (
     ("loss_scale_factor", "loss_scale_factor"),
     ("accumulator", "gradient_accumulation_steps"),
@@ -50,6 +52,7 @@ GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
     serial=cpu.gradient_norm_serial,
     parallel=cpu.gradient_norm_parallel,
+    cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
     stages=("clipnorm", "global_clipnorm"),
@@ -72,6 +75,7 @@ PLAIN_MODE = Mode(
             name="update",
             serial=cpu.plain_update_serial,
             parallel=cpu.plain_update_parallel,
+            cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("learning_rate",),
             stage_scalars=UPDATE_STAGES,
@@ -95,6 +99,7 @@ MOMENTUM_MODE = Mode(
             name="update",
             serial=cpu.momentum_update_serial,
             parallel=cpu.momentum_update_parallel,
+            cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("learning_rate", "momentum"),
             stage_scalars=UPDATE_STAGES,
@@ -118,6 +123,7 @@ NESTEROV_MODE = Mode(
             name="update",
             serial=cpu.nesterov_update_serial,
             parallel=cpu.nesterov_update_parallel,
+            cuda=f"{CUDA}.nesterov_update",
             scalars=momentum_update_scalars,
             inputs=("learning_rate", "momentum"),
             stage_scalars=UPDATE_STAGES,

@@ -7,10 +7,17 @@ from typing import Annotated
 import typer
 
 from optgen import __version__
+from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
+from optgen.commands.eject import eject
+from optgen.commands.explain import explain
+from optgen.commands.new import new
+from optgen.commands.pages import pages
+from optgen.commands.schema import schema
 from optgen.commands.show import show
-from optgen.diagnostics import CompileError, render_all
+from optgen.commands.test import run_checks
+from optgen.diagnostics import CompileError, render_report
 
 app = typer.Typer(
     help="Compile specs of optimizers to fused kernels and Keras-style classes.",
@@ -18,8 +25,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, show):
+for command in (build, check, new, explain, show, pages, eject, schema):
     app.command()(command)
+app.command("test")(run_checks)
 
 
 def _version(asked: bool) -> None:
@@ -38,11 +46,14 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; mistakes in specs are printed, and the exit status is 1."""
+    """Run the command line; mistakes are printed as sentences, and the exit status is 1."""
     try:
         app()
     except CompileError as error:
-        errors.print(render_all(error.diagnostics, error.sources), markup=False)
+        errors.print(render_report(error.diagnostics, error.sources), markup=False, end="")
+        raise SystemExit(1) from None
+    except CudaMissingError as error:
+        errors.print(f"error: {error}", markup=False)
         raise SystemExit(1) from None
     except OSError as error:
         # The project's own messages are sentences; the system's say a reason and a file.

@@ -14,6 +14,7 @@ from platformdirs import user_cache_path
 
 from optgen import driver
 from optgen.backends.artifact import Artifact
+from optgen.backends.docs.notebook import Representation
 
 _TEXT = "spec"
 """What a spec that is given as text is called, in messages and as a module."""
@@ -26,7 +27,7 @@ def load(spec: str | os.PathLike[str]) -> Any:
 
     The modules are written to a cache folder of the user, where Numba keeps their compiled
     kernels, too; the same spec gives the same class without compiling again. ``OPTGEN_CACHE_DIR``
-    names another folder.
+    names another folder.  A notebook shows the class and its instances as formulas.
 
     Args:
         spec: the path of a spec; or the text of one, which has several lines.
@@ -39,14 +40,18 @@ def load(spec: str | os.PathLike[str]) -> Any:
         OSError: if the file cannot be read, or the cache folder cannot be written.
     """
     if isinstance(spec, str) and "\n" in spec:
-        optimizer = driver.compile_text(spec.encode(), f"{_TEXT}.toml")
+        # A lone surrogate cannot be encoded; passed on, it gets a message with its place.
+        content = spec.encode("utf-8", "surrogatepass")
+        optimizer = driver.compile_text(content, f"{_TEXT}.toml")
     else:
         optimizer = driver.compile_spec(Path(spec))
     files = driver.emit([optimizer])
     package = f"optgen_{optimizer.program.module}_{_digest(files)}"
     folder = cache_folder() / package
     driver.write(files, folder)
-    return getattr(_imported(package, folder), optimizer.program.name)
+    loaded = getattr(_imported(package, folder), optimizer.program.name)
+    loaded._repr_markdown_ = Representation(optimizer.program, optimizer.spec.summary)
+    return loaded
 
 
 def cache_folder() -> Path:

@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from optgen.runtime import Hyperparameter, Optimizer
-from tests.oracle import generated, selecting, spec_modes
-from tests.pairwise import covering_arguments
+from optgen.runtime import Optimizer
+from optgen.testing.case import EVERYTHING, LARGE
+from optgen.testing.pairwise import covering_arguments
+from tests.oracle import generated, spec_modes, subject
+
+__all__ = [
+    "EVERYTHING",
+    "LARGE",
+    "Arguments",
+    "bytes_after_steps",
+    "covering_cases",
+    "declared",
+    "everything_on",
+    "hyperparameters_of",
+    "last_mode",
+]
 
 Arguments = dict[str, Any]
-
-EVERYTHING: Arguments = {
-    "weight_decay": 0.02,
-    "clipnorm": 0.4,
-    "use_ema": True,
-    "ema_momentum": 0.9,
-    "ema_overwrite_frequency": 2,
-    "loss_scale_factor": 2.0,
-    "gradient_accumulation_steps": 2,
-}
-"""Every common stage switched on; of the three ways to clip, the one that needs a reduction."""
 
 
 def last_mode(spec: str) -> str:
@@ -45,22 +47,7 @@ def hyperparameters_of(spec: str, mode: str, rng: np.random.Generator | None = N
         mode: one of its modes.
         rng: where draws come from; a generator of its own, always the same, without.
     """
-    rng = rng or np.random.default_rng(0)
-    cell = selecting(spec, mode)
-    return {h.name: _drawn(h, cell, rng) for h in generated(spec).hyperparameters}
-
-
-def _drawn(h: Hyperparameter, cell: Arguments, rng: np.random.Generator) -> Any:
-    """A value of a hyperparameter; zeros and all that are not numbers are as the mode says."""
-    if h.kind != "float" or cell.get(h.name) == 0:
-        return cell.get(h.name, h.default)
-    if h.minimum is not None and h.maximum is not None:
-        return float(h.minimum + (h.maximum - h.minimum) * rng.uniform(0.05, 0.95))
-    return float((h.minimum or 0.0) + 10 ** rng.uniform(-3, -1))
-
-
-LARGE = ((30_000,), (7, 4099), (5,), (40_961,))
-"""Shapes that together are enough for the parallel drivers, and no multiples of a block."""
+    return subject(spec).hyperparameters_of(mode, rng)
 
 
 def bytes_after_steps(spec: str) -> list[bytes]:
@@ -75,7 +62,7 @@ def bytes_after_steps(spec: str) -> list[bytes]:
 
 def declared(spec: str) -> set[str]:
     """The names of a spec's own hyperparameters."""
-    return {h.name for h in generated(spec).hyperparameters}
+    return set(subject(spec).declared)
 
 
 def covering_cases() -> list[tuple[str, str, str, Arguments]]:

@@ -1,79 +1,12 @@
-"""Combinations of common arguments in which every pair of choices occurs."""
+"""Combinations of common arguments, which are part of the package."""
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from optgen.testing.pairwise import (
+    COMMON_CHOICES,
+    covering_arguments,
+    covering_rows,
+    pairs_of,
+)
 
-Arguments = dict[str, Any]
-
-COMMON_CHOICES: dict[str, dict[str, Arguments]] = {
-    "weight_decay": {"-": {}, "decay": {"weight_decay": 0.03}},
-    "clip": {
-        "-": {},
-        "clipnorm": {"clipnorm": 0.7},
-        "clipvalue": {"clipvalue": 0.4},
-        "global_clipnorm": {"global_clipnorm": 1.3},
-    },
-    "ema": {
-        "-": {},
-        "ema": {"use_ema": True, "ema_momentum": 0.8},
-        "overwrite": {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2},
-    },
-    "loss_scale": {"-": {}, "scale": {"loss_scale_factor": 8.0}},
-    "accumulation": {"-": {}, "accumulate": {"gradient_accumulation_steps": 2}},
-}
-"""For each factor its choices: a label, and the arguments that it stands for."""
-
-
-def pairs_of(row: Mapping[str, str]) -> set[tuple[tuple[str, str], tuple[str, str]]]:
-    """All pairs of choices in a row, a mapping from factor to label."""
-    return set(itertools.combinations(row.items(), 2))
-
-
-def covering_rows(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Rows in which every pair of choices of two factors occurs: the fewest of several attempts.
-
-    Args:
-        factors: the labels of each factor; at least two factors.
-    """
-    candidates = [
-        dict(zip(factors, labels, strict=True)) for labels in itertools.product(*factors.values())
-    ]
-    attempts = []
-    for seed in range(30):
-        random.Random(seed).shuffle(candidates)
-        attempts.append(_greedy_rows(candidates))
-    return min(attempts, key=len)
-
-
-def _greedy_rows(candidates: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Rows that hold all pairs of the candidates; each adds as many new ones as it can."""
-    pairs = [pairs_of(row) for row in candidates]
-    missing = set().union(*pairs)
-    rows = []
-    while missing:
-        best = max(range(len(candidates)), key=lambda i: len(pairs[i] & missing))
-        rows.append(candidates[best])
-        missing -= pairs[best]
-    return rows
-
-
-def covering_arguments(declared: Collection[str] = ()) -> dict[str, Arguments]:
-    """Labelled combinations of common arguments in which every pair of choices occurs.
-
-    Args:
-        declared: arguments that the optimizer declares as hyperparameters of its own.
-    """
-    choices = {name: found for name, found in COMMON_CHOICES.items() if name not in declared}
-    rows = covering_rows({name: list(found) for name, found in choices.items()})
-    return {
-        "+".join(label for label in row.values() if label != "-") or "none": {
-            argument: value
-            for name, label in row.items()
-            for argument, value in choices[name][label].items()
-        }
-        for row in rows
-    }
+__all__ = ["COMMON_CHOICES", "covering_arguments", "covering_rows", "pairs_of"]

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-import optgen.runtime.plan
 from generated import SGD, Adam, AdamW, NovoGrad
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
-from optgen.runtime.kernels import BLOCK
+from optgen.testing.arrays import every_second
 from tests.generated_classes import (
     EVERYTHING,
     Arguments,
-    bytes_after_steps,
     everything_on,
     hyperparameters_of,
     last_mode,
@@ -206,68 +203,7 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
     np.testing.assert_array_equal(w[0], oracle.variables[0])
 
 
-@SPECS
-def test_zero_gradients_and_zero_variables_give_no_nan(spec: str) -> None:
-    """[B26] Zero norms included, with every stage on."""
-    for arguments in ({}, EVERYTHING, {"global_clipnorm": 1.0}):
-        optimizer = generated(spec)(**{**arguments, **hyperparameters_of(spec, last_mode(spec))})
-        variables = [np.zeros(shape, np.float32) for shape in ((2, 3), (), (4,))]
-        for _ in range(4):
-            optimizer.apply([np.zeros(w.shape, np.float32) for w in variables], variables)
-        assert not any(np.any(w) for w in variables)
-        assert all(np.all(np.isfinite(array)) for array in optimizer.variables)
-
-
 # --- Gradients ------------------------------------------------------------------------------
-
-
-def outcome(
-    spec: str, arrange: Callable[[Array], Array], buffer: Array | None = None, **arguments: Any
-) -> list[bytes]:
-    """All bytes of a run; with a buffer, every gradient is written into it."""
-    optimizer, w = everything_on(spec, **arguments), draw((4, 5), 3).astype(np.float32)
-    for call in range(4):
-        gradient = arrange(draw((4, 5), 4, call).astype(np.float32))
-        if buffer is not None:
-            buffer[...] = gradient
-            gradient = buffer
-        kept = gradient.tobytes()
-        optimizer.apply([gradient], [w])
-        assert gradient.tobytes() == kept, "gradients are not changed"
-        if buffer is not None:
-            buffer[...] = math.nan
-    return [array.tobytes() for array in (w, *optimizer.variables)]
-
-
-def read_only(array: Array) -> Array:
-    array.setflags(write=False)
-    return array
-
-
-def misaligned(array: Array) -> Array:
-    packed = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
-    packed[...] = array
-    return packed
-
-
-def every_second(array: Array) -> Array:
-    wide = np.full((array.shape[0], 2 * array.shape[1]), math.nan, array.dtype)
-    wide[:, ::2] = array
-    return wide[:, ::2]
-
-
-@SPECS
-def test_gradients_may_lie_in_memory_as_they_like(spec: str) -> None:
-    """[B15, B18, B23] Reused, read-only, strided, shared: the numbers alone count."""
-    expected = outcome(spec, lambda g: g)
-    assert outcome(spec, lambda g: g, buffer=np.empty((4, 5), np.float32)) == expected
-    assert outcome(spec, read_only) == expected
-    assert outcome(spec, np.asfortranarray) == expected
-    assert outcome(spec, lambda g: np.flip(np.flip(g).copy())) == expected
-    assert outcome(spec, every_second) == expected
-    assert outcome(spec, misaligned) == expected
-    assert outcome(spec, lambda g: g.astype(np.float64)) == expected
-    assert outcome(spec, lambda g: read_only(np.asfortranarray(g.astype(np.float64)))) == expected
 
 
 def test_layouts_of_gradients_may_change_between_steps() -> None:
@@ -313,53 +249,7 @@ def test_a_float64_gradient_of_a_float32_variable_is_rounded_first() -> None:
     assert results[0] == results[1]
 
 
-NON_FINITE = [math.nan, math.inf, -math.inf]
-
-
-@SPECS
-@pytest.mark.parametrize(
-    "common", [{}, EVERYTHING, {"global_clipnorm": 1.3}, {"clipvalue": 0.4}], ids=str
-)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_non_finite_gradients_propagate_as_in_the_interpreter(spec: str, common: Arguments) -> None:
-    """[B27] Which elements become NaN or infinite, and the numbers of all others."""
-    mode = last_mode(spec)
-    arguments = {**common, **hyperparameters_of(spec, mode)}
-    shapes: list[tuple[int, ...]] = [(6,), (2, 3), ()]
-    variables = [draw(shape, 6).astype(np.float32) for shape in shapes]
-    optimizer = generated(spec)(**arguments)
-    oracle = Oracle(compiled(spec).program, mode, variables, arguments)
-    for call in range(5):
-        gradients = [draw(shape, 7, call).astype(np.float32) for shape in shapes]
-        if call == 1:
-            gradients[0][1:4] = NON_FINITE
-        elif call == 3:
-            gradients[1][0, 0] = math.inf
-        optimizer.apply(gradients, variables)
-        oracle.step(gradients)
-        for actual, expected in zip(variables, oracle.variables, strict=True):
-            np.testing.assert_array_equal(actual, expected)
-    assert not np.all(np.isfinite(variables[0]))
-
-
 # --- Variables ------------------------------------------------------------------------------
-
-
-@SPECS
-@pytest.mark.parametrize("place", [0, 1, 3])
-def test_empty_variables_change_nothing_for_the_others(spec: str, place: int) -> None:
-    """[B21] First, in the middle and last; a number of rank 0 among the others."""
-    shapes: list[tuple[int, ...]] = [(2, 3), (), (4,)]
-    results = []
-    for empty in (False, True):
-        variables = [draw(shape, 8).astype(np.float32) for shape in shapes]
-        if empty:
-            variables.insert(place, np.zeros((3, 0, 2), np.float32))
-        optimizer = everything_on(spec)
-        for call in range(4):
-            optimizer.apply([draw(w.shape, 9, call, w.ndim) for w in variables], variables)
-        results.append([w.tobytes() for w in variables if w.size])
-    assert results[0] == results[1]
 
 
 @SPECS
@@ -370,45 +260,6 @@ def test_only_empty_variables_are_no_trouble(spec: str) -> None:
         optimizer.apply([np.zeros((0, 3), np.float32)], [w])
     assert optimizer.iterations == 2
     assert all(np.all(np.isfinite(array)) for array in optimizer.variables)
-
-
-def views(contents: Array) -> dict[str, Array]:
-    """The same 4-d numbers as variables that lie in memory in different ways."""
-    channels_last = np.empty((2, 4, 5, 3), np.float32).transpose(0, 3, 1, 2)
-    wide = np.empty((2, 6, 4, 11), np.float32)[:, ::2, :, 1:6]
-    found = {
-        "C": np.empty((2, 3, 4, 5), np.float32),
-        "Fortran": np.empty((2, 3, 4, 5), np.float32, order="F"),
-        "channels last": channels_last,
-        "sliced": wide,
-        "reversed": np.empty((2, 3, 4, 5), np.float32)[::-1, :, ::-1, ::-1],
-        "misaligned": misaligned(contents),
-    }
-    for view in found.values():
-        view[...] = contents
-    return found
-
-
-@SPECS
-def test_strided_variables_are_updated_in_place(spec: str) -> None:
-    """[B23] Any layout of the variable gives the same bytes, and memory between stays as it is."""
-    results = {}
-    for name, w in views(draw((2, 3, 4, 5), 10).astype(np.float32)).items():
-        optimizer = everything_on(spec)
-        owner = w if w.base is None else w.base
-        untouched = np.ones(owner.nbytes, bool) if name == "sliced" else None
-        before = owner.tobytes()
-        for call in range(4):
-            optimizer.apply([draw(w.shape, 11, call).astype(np.float32)], [w])
-        results[name] = np.ascontiguousarray(w).tobytes()
-        assert owner.tobytes() != before
-        if untouched is not None:
-            changed = np.array(owner)
-            changed[:, ::2, :, 1:6] = np.frombuffer(before, np.float32).reshape(owner.shape)[
-                :, ::2, :, 1:6
-            ]
-            assert changed.tobytes() == before
-    assert len(set(results.values())) == 1, results.keys()
 
 
 def test_axes_of_length_one_have_any_stride() -> None:
@@ -592,47 +443,7 @@ def test_arguments_assigned_between_steps_act_as_if_given_then(spec: str) -> Non
         assert getattr(first, name) == value
 
 
-@SPECS
-def test_optimizers_share_nothing(spec: str) -> None:
-    """[B14, B40] Two instances in turn give what each gives alone."""
-    together = [everything_on(spec) for _ in range(2)]
-    alone = everything_on(spec)
-    variables = [draw((4,), 31).astype(np.float32) for _ in range(3)]
-    for call in range(4):
-        gradient = draw((4,), 32, call)
-        together[0].apply([gradient], variables[:1])
-        together[1].apply([gradient], variables[1:2])
-    for call in range(4):
-        alone.apply([draw((4,), 32, call)], variables[2:])
-    assert len({w.tobytes() for w in variables}) == 1
-
-
-@SPECS
-def test_config_makes_an_optimizer_that_does_the_same(spec: str) -> None:
-    """[B39] No option is lost."""
-    first = everything_on(spec, name="mine")
-    second = type(first).from_config(first.get_config())
-    assert second.get_config() == first.get_config()
-    assert second.name == "mine"
-    variables = [draw((4,), 33).astype(np.float32) for _ in range(2)]
-    for call in range(4):
-        for optimizer, w in zip((first, second), variables, strict=True):
-            optimizer.apply([draw((4,), 34, call)], [w])
-    assert variables[0].tobytes() == variables[1].tobytes()
-
-
 # --- Large variables ------------------------------------------------------------------------
-
-
-@SPECS
-def test_any_length_of_chunks_gives_the_same_bytes(
-    spec: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """[B36] Work may be cut at any multiple of a block."""
-    expected = bytes_after_steps(spec)
-    for blocks in (1, 2, 3, 7, 100):
-        monkeypatch.setattr(optgen.runtime.plan, "CHUNK", blocks * BLOCK)
-        assert bytes_after_steps(spec) == expected, blocks
 
 
 @SPECS

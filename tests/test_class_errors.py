@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
+import optgen.runtime.host as runtime_host
 import optgen.runtime.launch as runtime_launch
-import optgen.runtime.step as runtime_step
 from generated import SGD
 from optgen import LossScaleOptimizer, Variable
 from optgen.runtime import Hyperparameter, Optimizer
@@ -279,7 +279,7 @@ def every_byte(optimizer: Optimizer, variables: list[Array]) -> list[bytes]:
     """Variables, state, counters and all tables of an optimizer, as bytes."""
     found = [a.tobytes() for a in [*variables, *optimizer.variables]]
     if optimizer._state is not None:
-        for group in optimizer._state.groups:
+        for group in optimizer._state.tables.groups:
             tables = (group.tensor, group.pointers, group.layout, group.blocks, group.block_sums)
             found += [table.tobytes() for table in tables]
     return found
@@ -441,7 +441,7 @@ def counted_call(
         launches += 1
         runtime_launch.launch(*arguments)
 
-    monkeypatch.setattr(runtime_step, "launch", launch)
+    monkeypatch.setattr(runtime_host, "launch", launch)
     optimizer, variables = everything_on(spec, gradient_accumulation_steps=None), make_variables()
     gradients = make_gradients(variables, 0)
     if missing:

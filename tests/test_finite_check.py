@@ -19,9 +19,9 @@ from optgen.frontend.names import STAGE_NAMES
 from optgen.ir.interpreter import State, run
 from optgen.runtime import Mode
 from optgen.runtime.arrays import address_of
+from optgen.runtime.host import HostTables
+from optgen.runtime.phases import prepare
 from optgen.runtime.plan import Group, describe, make_group
-from optgen.runtime.step import prepare
-from optgen.runtime.step import run as launch
 from tests.oracle import generated, spec_names, variant
 
 PHASE = common.FINITE_MODE.phases[0]
@@ -117,10 +117,10 @@ def sum_of_call(gradients: Sequence[Array]) -> float:
         replace(tables([np.zeros_like(gradient)], [gradient]), positions=(position,))
         for position, gradient in enumerate(gradients)
     ]
-    state: Any = SimpleNamespace(groups=groups)
+    over_all: Any = SimpleNamespace(groups=groups)
     scalars: dict[str, float] = {}
     everything = [group.everything for group in groups]
-    assert launch([phase], state, everything, scalars, None, None) == []
+    assert HostTables.run(over_all, [phase], everything, scalars, None, None) == []
     (name,) = scalars
     assert name == "nonfinite"
     return scalars[name]

@@ -37,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("seed", ["1", "4242"])
 def test_every_hash_seed_gives_the_committed_bytes(seed: str, tmp_path: Path) -> None:
-    result = optgen("build", "specs/", "--out", str(tmp_path / "out"), seed=seed)
+    result = optgen("build", "specs/", "--fresh", "--out", str(tmp_path / "out"), seed=seed)
     assert result.returncode == 0, result.stderr
     assert contents(tmp_path / "out") == contents(GENERATED)
 
@@ -117,9 +117,10 @@ def test_a_spec_and_the_compiled_in_runtime_are_named_by_digests(
     before = {f.path: f.text for f in driver.emit([driver.compile_spec(SPECS / "sgd.toml")])}
     after = {f.path: f.text for f in driver.emit([driver.compile_spec(changed)])}
     assert before["sgd_cpu.py"].split("digest")[1] != after["sgd_cpu.py"].split("digest")[1]
-    monkeypatch.setattr(artifact, "runtime_digest", lambda: "0" * 16)
+    monkeypatch.setattr(artifact, "runtime_digest", lambda target: "0" * 16)
     stale = {f.path: f.text for f in driver.emit([driver.compile_spec(SPECS / "sgd.toml")])}
     assert stale["sgd_cpu.py"] != before["sgd_cpu.py"]
+    assert stale["sgd_cuda.py"] != before["sgd_cuda.py"]
     assert stale["sgd.py"] == before["sgd.py"]
 
 
@@ -162,7 +163,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("stem", ["class", "common", "sgd_cpu", "Upper", "a-b"])
+@pytest.mark.parametrize("stem", ["class", "common", "sgd_cpu", "sgd_cuda", "Upper", "a-b"])
 def test_file_names_that_cannot_be_modules_are_refused(stem: str, tmp_path: Path) -> None:
     spec = tmp_path / f"{stem}.toml"
     shutil.copy(SPECS / "sgd.toml", spec)
@@ -177,7 +178,7 @@ def test_showing_a_folder_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "stage", ["program", "specialize", "isolate", "hoist", "split", "cpu", "class"]
+    "stage", ["program", "specialize", "isolate", "hoist", "split", "cpu", "cuda", "class"]
 )
 def test_every_stage_can_be_shown(stage: str) -> None:
     result = optgen("show", "specs/novograd.toml", "--after", stage)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import optgen
 from generated import SGD
@@ -66,6 +67,8 @@ def test_mistakes_are_shown_with_their_places() -> None:
         optgen.load(TEXT.replace("w = w", "w = x"))
     with pytest.raises(FileNotFoundError):
         optgen.load("missing.toml")
+    with pytest.raises(optgen.CompileError, match="E102"):
+        optgen.load(TEXT.replace("Plain", "\ud800"))
 
 
 def test_a_second_process_compiles_no_kernel(folder: Path) -> None:
@@ -84,3 +87,65 @@ def test_a_second_process_compiles_no_kernel(folder: Path) -> None:
         seen.append({p.name: p.stat().st_mtime_ns for p in folder.rglob("*.nbc")})
     assert seen[0]
     assert seen[0] == seen[1]
+
+
+MODES = """
+name = "Two"
+summary = "Gradient descent, *starred*, in two modes."
+[hyperparameters]
+learning_rate = { default = 0.5, doc = "How far a step goes." }
+beta = { default = 0.0, min = 0.0, max = 1.0, doc = "What is kept." }
+[slots]
+m = { when = "beta > 0", doc = "Running sum." }
+[[modes]]
+name = "plain"
+when = "beta == 0"
+update = 'w = w - learning_rate * g'
+[[modes]]
+name = "heavy"
+when = "beta > 0"
+update = '''
+m = beta * m + g / 2
+w = w - learning_rate * m
+'''
+"""
+
+
+def shown(value: object) -> dict[str, str]:
+    """What a notebook is given to show, by its type."""
+    formats, _ = InteractiveShell.instance().display_formatter.format(value)
+    return formats
+
+
+def test_a_notebook_shows_a_class_as_the_formulas_of_all_modes() -> None:
+    two = optgen.load(MODES)
+    text = shown(two)["text/markdown"]
+    assert text.startswith(r"**Two**: Gradient descent, \*starred\*, in two modes.")
+    assert text.index("When `beta == 0`:") < text.index("When `beta > 0`:")
+    assert r"w_{t} &= w_{t-1} - \eta \, g_{t}" in text
+    assert r"m_{t} &= \beta \, m_{t-1} + \frac{g_{t}}{2}" in text
+    assert text.count("$$") == 4
+
+
+def test_a_notebook_shows_an_instance_as_the_formulas_of_its_mode() -> None:
+    two = optgen.load(MODES)
+    plain, heavy = (shown(two(beta=beta))["text/markdown"] for beta in (0.0, 0.25))
+    assert (
+        plain
+        == "`Two()`\n\n$$\n\\begin{split}\nw_{t} &= w_{t-1} - \\eta \\, g_{t}\n\\end{split}\n$$"
+    )
+    assert heavy.startswith("`Two(beta=0.25)`\n")
+    assert r"\frac{g_{t}}{2}" in heavy
+
+
+def test_a_single_mode_needs_no_condition() -> None:
+    text = shown(optgen.load(TEXT))["text/markdown"]
+    assert "When" not in text
+    assert text.count("$$") == 2
+
+
+def test_plain_text_is_that_of_any_class() -> None:
+    plain = optgen.load(TEXT)
+    assert shown(plain)["text/plain"].endswith("Plain")
+    assert shown(plain(0.25))["text/plain"] == "Plain(learning_rate=0.25)"
+    assert "text/markdown" not in shown(SGD)

@@ -23,8 +23,10 @@ from generated import SGD, Adam
 from optgen import LossScaleOptimizer, Variable
 from optgen.runtime import Optimizer
 from optgen.schedules import CosineDecay, LearningRateSchedule, LinearWarmup
-from tests.generated_classes import EVERYTHING, everything_on, hyperparameters_of, last_mode
-from tests.oracle import generated, spec_modes, spec_names
+from optgen.testing import Case, check_named
+from optgen.testing.case import DTYPES, everything_of
+from tests.generated_classes import everything_on, last_mode
+from tests.oracle import spec_modes, spec_names, subject
 
 Array = np.ndarray[Any, Any]
 SPECS = pytest.mark.parametrize("spec", spec_names())
@@ -57,27 +59,12 @@ def everything(optimizer: Any, variables: list[Array]) -> list[bytes]:
 
 
 @MODES
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_saving_and_loading_changes_no_bit(
-    spec: str, mode: str, dtype: Any, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_saving_and_loading_changes_no_bit(spec: str, mode: str, dtype: str) -> None:
     """[B10, B13] N + M steps are N, save, load, M; also where the arguments were others before."""
-    arguments = {**EVERYTHING, **hyperparameters_of(spec, mode)}
-    cls, expected = generated(spec), make_variables(dtype)
-    whole = cls(**arguments)
-    step(whole, expected, range(7))
-    # Three calls end in the middle of an accumulation.
-    first, variables = cls(**arguments), make_variables(dtype)
-    step(first, variables, range(3))
-    path = tmp_path / "state.npz"
-    first.save(path)
-    for second in (cls(), cls(**arguments), everything_on(spec, learning_rate=0.9, clipnorm=9.0)):
-        copies = [w.copy() for w in variables]
-        second.build(copies)
-        second.load(path)
-        assert second.get_config() == whole.get_config()
-        step(second, copies, range(3, 7))
-        assert everything(second, copies) == everything(whole, expected)
+    tested = subject(spec)
+    case = Case(mode, dtype, everything_of(tested), SHAPES, calls=7)
+    check_named("resume").run(tested, case)
 
 
 @SPECS
@@ -112,25 +99,6 @@ def test_own_variables_resume(spec: str) -> None:
     assert everything(second, variables) == everything(whole, expected)
     with pytest.raises(ValueError, match=r"store: expected the keys '0' to '\d+', received"):
         second.load_own_variables({**store, "x": np.zeros(1)})
-
-
-@SPECS
-@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
-def test_copies_go_on_alone(spec: str, how: Callable[[Any], Any]) -> None:
-    """[B14, B40] Copied together with its variables or alone, an optimizer shares nothing."""
-    original, variables = everything_on(spec), make_variables()
-    step(original, variables, range(3))
-    before = everything(original, variables)
-    alone = how(original)
-    for call in range(3, 6):
-        alone.apply(gradients(call))
-    assert everything(original, variables) == before
-    both = pickle.loads(pickle.dumps((original, variables)))
-    step(both[0], both[1], range(3, 6))
-    step(original, variables, range(3, 6))
-    assert everything(both[0], both[1]) == everything(original, variables)
-    assert [a.tobytes() for a in alone.variables] == [a.tobytes() for a in original.variables]
-    assert alone.get_config() == original.get_config()
 
 
 def test_copies_of_a_structure_stay_connected() -> None:

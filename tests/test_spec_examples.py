@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from optgen.frontend.examples import run_example
 from optgen.frontend.schema import ExampleSpec
-from tests.oracle import compiled, generated, spec_names
+from optgen.testing import Case, check_named
+from tests.oracle import compiled, spec_names, subject
 
+EXAMPLE = check_named("examples")
 EXAMPLES = [
     pytest.param(spec, example, id=f"{spec}-{number}-{example.mode}")
     for spec in spec_names()
@@ -34,11 +33,13 @@ def test_the_interpreter_reproduces_the_example(spec: str, example: ExampleSpec)
         assert_allclose(value, expected, rtol=example.tolerance, atol=example.tolerance)
 
 
-@pytest.mark.parametrize(("spec", "example"), EXAMPLES)
-def test_the_generated_class_reproduces_the_example(spec: str, example: ExampleSpec) -> None:
-    arguments: dict[str, Any] = dict(example.hyperparameters)
-    optimizer = generated(spec)(**arguments)
-    variable = np.array(example.start, np.float64)
-    for gradient, expected in zip(example.gradients, example.expected, strict=True):
-        optimizer.apply_gradients([(np.array(gradient, np.float64), variable)])
-        assert_allclose(variable, expected, rtol=example.tolerance, atol=example.tolerance)
+@pytest.mark.parametrize(
+    ("spec", "case"),
+    [
+        pytest.param(spec, case, id=f"{spec}-{case}")
+        for spec in spec_names()
+        for case in EXAMPLE.cases(subject(spec), False)
+    ],
+)
+def test_the_generated_class_reproduces_the_example(spec: str, case: Case) -> None:
+    EXAMPLE.run(subject(spec), case)

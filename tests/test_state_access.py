@@ -156,7 +156,7 @@ def test_a_slot_per_variable_is_a_number() -> None:
     assert v.shape == ()
     assert v == pytest.approx(0.75)
     v[...] = 9.0
-    assert optimizer._state.groups[0].tensor[0].tolist().count(9.0) == 1
+    assert optimizer._state.tables.groups[0].tensor[0].tolist().count(9.0) == 1
 
 
 def test_added_slots_are_made_once() -> None:

@@ -299,3 +299,14 @@ def sums_over_variables(schedule: Schedule) -> tuple[tuple[str | None, Symbol, S
     computed = {result.symbol for result in schedule.results} - found.keys()
     assert not computed, "a result that is no sum over variables"
     return tuple(found.values())
+
+
+def summed_values(schedule: Schedule) -> frozenset[Symbol]:
+    """The STEP values that are sums over all variables, or follow from such sums."""
+    found: set[Symbol] = set()
+    for line in schedule.lines():
+        sums = isinstance(line.value, Apply) and line.value.intrinsic.reduces
+        if sums is Reduction.ALL_VARIABLES or found & set(symbols(line.value)):
+            if line.target.rate <= STEP:
+                found.add(line.target)
+    return frozenset(found)

@@ -15,13 +15,14 @@ _OWN_NAMES = frozenset(
     "lanes largest layout like max min np number optional_elements optional_number "
     "parallel_kernel pointers prange range real rounded row rows scalars sign square stages "
     "start stop tables tensor uint64 write_back absolute clip divide exp log maximum minimum "
-    "power sqrt".split()
+    "power sqrt cuda device inputs numbers outputs results row_of_thread step step_numbers "
+    "summed_number".split()
 )
 
 # The names of phases, of the functions made for them, and of temporary values.
 _OWN_FORMS = re.compile(
     r"(\w+_)?update$|(\w+_)?gradient_norm(_again)*$|(\w+_)?reduce_\w+$"
-    r"|\w+_(chunk|serial|parallel|variable|scalars|lanes|element|stage|i)$"
+    r"|\w+_(chunk|chunks|serial|parallel|variable|variables|fold|total|scalars|lanes|element|stage|i)$"
 )
 
 

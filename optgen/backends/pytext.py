@@ -22,6 +22,9 @@ _PLAIN_POWER = re.compile(r"\w+(\*\*\w+)*$")
 _CALL = re.compile(r"[\w.]+\(.*\)$")
 
 
+Spelling = Literal["host", "cpu", "cuda"]
+
+
 @dataclass(frozen=True)
 class Style:
     """How a backend writes the leaves and functions of an expression.
@@ -32,7 +35,7 @@ class Style:
         number: the text of a literal.
     """
 
-    spelling: Literal["host", "cpu"]
+    spelling: Spelling
     name: Callable[[Symbol], str]
     number: Callable[[float], str] = repr
 
@@ -52,7 +55,7 @@ def _print(expr: Expr, style: Style) -> tuple[str, int]:
     if expr.function == "square" and isinstance(expr.args[0], Ref):
         return _print(Apply("multiply", (expr.args[0], expr.args[0])), style)
     row = expr.intrinsic
-    template = row.host if style.spelling == "host" else row.cpu
+    template = row.spelling(style.spelling)
     printed = [_print(arg, style) for arg in expr.args]
     if _CALL.match(template):
         return template.format(*(text for text, _ in printed)), _ATOM

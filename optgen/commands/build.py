@@ -1,16 +1,20 @@
-"""`optgen build` and `optgen check`: writing the package of optimizers, or comparing it."""
+"""`optgen build` and `optgen check`: writing a package of optimizers, or comparing it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from optgen import driver
 from optgen.backends.artifact import Artifact
+from optgen.building import Results, build_package
 from optgen.commands.console import OutFolder, SpecPaths, errors, output
+from optgen.commands.importing import import_sentence
 
 
 def build(
@@ -19,18 +23,59 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if a file would change.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compile every spec, known or not.")
+    ] = False,
 ) -> None:
     """Generate the package of optimizers that the specs describe."""
-    files = driver.emit(driver.compile_all(driver.spec_files(specs)))
+    _refuse_other_paths(specs, out)
+    # A check proves that specs, compiler and files belong together: it takes nobody's word for it.
+    kept = None if check or fresh else Results()
+    paths = driver.spec_files(specs)
+    files, compiled = _built(paths, kept)
     if check:
         _report_differences(driver.differences(files, out), len(files), specs, out)
         return
-    _refuse_other_files(files, out, specs)
+    refuse_other_files(files, out, specs)
     written = driver.write(files, out)
-    output.print(f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed")
+    output.print(
+        f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed; "
+        f"{compiled} of {len(paths)} specs compiled"
+    )
+    for sentence in import_sentence(files, out):
+        output.print(escape(sentence))
+    if kept is not None and kept.problem is not None:
+        reason = escape(str(kept.problem))
+        errors.print(f"note: nothing was kept, so the next build compiles again: {reason}")
 
 
-def _refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
+def _built(paths: Sequence[Path], kept: Results | None) -> tuple[list[Artifact], int]:
+    """The files of a package, and how many specs were compiled; on a terminal with a bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    count = 0
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("compiling", total=len(paths))
+
+        def seen(path: Path, known: bool) -> None:
+            nonlocal count
+            count += not known
+            bar.update(task, description=escape(path.stem), advance=1)
+
+        return build_package(paths, kept, seen), count
+
+
+def _refuse_other_paths(specs: Sequence[Path], out: Path) -> None:
+    """Exit with a message if a path is of the wrong kind."""
+    for path in specs:
+        if path.is_file() and path.suffix != ".toml":
+            raise typer.BadParameter(
+                f"expected specs (*.toml) or folders of specs, received {path}"
+            )
+    if out.suffix == ".toml":
+        raise typer.BadParameter(f"expected a folder, received {out}", param_hint="--out")
+
+
+def refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
     """Exit with a message if a build would harm what is in the folder already."""
     strangers = driver.strangers(files, out)
     foreign = driver.foreign_files(files, out, specs)

@@ -130,12 +130,14 @@ _EQUATIONS = {
     "E303": (
         "not an equation",
         "Each line of equations is one assignment, `name = expression`, in the arithmetic of "
-        "Python. A line may go on while a parenthesis is open.",
+        "Python. A line may go on while a parenthesis is open. Names are written in ASCII "
+        "letters, and products with `*`.",
     ),
     "E304": (
         "unsupported Python",
         "Equations hold numbers, names, `+ - * / **`, comparisons, `and`, `or`, `not`, and "
-        "calls of the language's functions. The rest of Python is not part of the language.",
+        "calls of the language's functions. The rest of Python is not part of the language, nor "
+        "is the notation of other languages; the message says what to write instead.",
     ),
     "E305": (
         "unknown function",

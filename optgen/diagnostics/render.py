@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.diagnostics.span import Diagnostic, Label
@@ -16,6 +16,12 @@ MAX_WIDTH = 110
 def render_all(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
     """All messages, an empty line between them."""
     return "\n".join(render(diagnostic, sources) for diagnostic in diagnostics)
+
+
+def render_report(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
+    """All messages of a run, and where to read more about them."""
+    messages = render_all(diagnostics, sources)
+    return f"{messages}\nFor more about a message: optgen explain {diagnostics[0].code}\n"
 
 
 def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:

@@ -82,12 +82,20 @@ class CompileError(Exception):
 
     @classmethod
     def of(cls, diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> CompileError:
-        """The error for these messages, each once, in order of position."""
-        unique = dict.fromkeys(diagnostics)
-        ordered = sorted(unique, key=lambda diagnostic: diagnostic.span.start)
+        """The error for these messages, in order of position, and each once.
+
+        Modes share lines, and what is wrong on one of them differs between the modes in its help.
+        """
+        unique: dict[tuple[str, str, Span], Diagnostic] = {}
+        for diagnostic in diagnostics:
+            key = (diagnostic.code, diagnostic.headline, diagnostic.span)
+            unique.setdefault(key, diagnostic)
+        ordered = sorted(unique.values(), key=lambda diagnostic: diagnostic.span.start)
         return cls(tuple(ordered), sources)
 
     def __str__(self) -> str:
-        from optgen.diagnostics.render import render_all  # a message needs no renderer until shown
+        from optgen.diagnostics.render import (
+            render_report,
+        )  # a message needs no renderer until shown
 
-        return "\n" + render_all(self.diagnostics, self.sources)
+        return "\n" + render_report(self.diagnostics, self.sources)

@@ -185,7 +185,7 @@ def decide(
     cases = combinations((candidate.condition for candidate in candidates), hyperparameters)
     if cases is None:
         headline = f"the conditions distinguish more than {MAX_COMBINATIONS:,} combinations"
-        report.error("E405", headline, everything)
+        report.error("E405", headline, everything, help="mention fewer hyperparameters")
         return None
     before = len(report.diagnostics)
     selected: list[tuple[Combination, str]] = []
@@ -208,11 +208,13 @@ def decide(
         count = len(gaps) - 1
         more = f", nor in {count} other case{'s' if count > 1 else ''}" if count else ""
         headline = f"no mode for {describe(gaps[0])}"
-        report.error("E402", headline, everything, f"no mode is selected then{more}")
+        hint = "add a mode for this case, or widen the condition of one"
+        report.error("E402", headline, everything, f"no mode is selected then{more}", help=hint)
     for candidate in candidates:
         if candidate.name not in chosen:
             headline = f"mode `{candidate.name}` is never selected"
-            report.error("E404", headline, candidate.span, "never true")
+            hint = "remove the mode, or mend its condition"
+            report.error("E404", headline, candidate.span, "never true", help=hint)
     return Decision(tuple(selected)) if len(report.diagnostics) == before else None
 
 
@@ -223,6 +225,7 @@ def _report_overlap(case: Combination, first: Candidate, second: Candidate, repo
         second.span,
         "",
         Label(first.span, "true as well"),
+        help="narrow one of the two conditions, such as by `and not ...`",
     )
 
 

@@ -262,7 +262,8 @@ def _lower_with(symbols: dict[str, Symbol], text: str, title: str) -> tuple[Equa
     report = Report(SpanIndex(f"<{title}>", text))
     lowering = Lowering(lambda name: _resolve(name, symbols), report, internal=True)
     equations = []
-    for line in parse_equations(Source.builtin(text, title), report):
+    lines, _ = parse_equations(Source.builtin(text, title), report)
+    for line in lines:
         value = lowering.lower(line.value)
         if value is not None:
             symbol = symbols.setdefault(line.target.name, local(line.target.name, value))

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from optgen.diagnostics import Span
-from optgen.frontend.names import suggestion
+from optgen.frontend.libraries import other_name
+from optgen.frontend.names import LANGUAGE_NAMES, nearest, suggestion
 from optgen.frontend.report import Report
+from optgen.frontend.schema_errors import is_plain
 from optgen.frontend.source import Source, Statement, parse, statements
 from optgen.ir.program import Hyperparameter, HyperparameterValue
 
@@ -125,6 +127,7 @@ def parse_condition(
     return _Reader(line, hyperparameters, report).read(tree.body[0].value)
 
 
+_CHAIN = "a condition compares two things at a time"
 _EXAMPLE = "such as `momentum > 0 and not nesterov`"
 
 
@@ -161,16 +164,27 @@ class _Reader:
 
     def _hyperparameter(self, node: ast.Name) -> Hyperparameter | None:
         found = self.hyperparameters.get(node.id)
+        if node.id in self.report.faulty:
+            return None
         if found is None:
             headline = f"there is no hyperparameter `{node.id}`"
-            hint = suggestion(node.id, self.hyperparameters)
-            self.report.error("E408", headline, self.line.place(node), help=hint)
+            self.report.error("E408", headline, self.line.place(node), help=self._known(node.id))
+            self.report.blame(node.id)  # elsewhere it is the same mistake
         elif node.id == "learning_rate":
             headline = "a condition cannot mention the learning rate"
             hint = "it may change between steps, but a mode is chosen once; use another argument"
             self.report.error("E410", headline, self.line.place(node), help=hint)
             return None
         return found
+
+    def _known(self, name: str) -> str | None:
+        """The help line for a name that is no hyperparameter."""
+        if name in LANGUAGE_NAMES:
+            return "a mode is chosen once: let an equation choose by `where(condition, x, y)`"
+        constant = other_name(name, ("True", "False", "None"))
+        if constant is not None:
+            return f"did you mean `{constant}`?"
+        return suggestion(name, self.hyperparameters)
 
     def _flag(self, node: ast.Name) -> Condition | None:
         found = self._hyperparameter(node)
@@ -187,13 +201,13 @@ class _Reader:
         span = self.line.place(node)
         symbol = _OPERATORS.get(type(node.ops[0]))
         if len(node.ops) != 1 or symbol is None:
-            return self._refuse("E401", "only a single comparison", span, "join them by `and`")
+            return self._refuse("E401", _CHAIN, span, "join comparisons by `and`")
         left, right = node.left, node.comparators[0]
         if not isinstance(left, ast.Name):
             left, right, symbol = right, left, _MIRRORED[symbol]
         if not isinstance(left, ast.Name) or not _is_constant(right):
             headline = "a comparison is between a hyperparameter and a constant"
-            return self._refuse("E401", headline, span, _EXAMPLE)
+            return self._refuse("E401", headline, span, self._constant_meant(node))
         found = self._hyperparameter(left)
         if found is None:
             return None
@@ -204,8 +218,20 @@ class _Reader:
             return self._refuse("E401", headline, span, "use `==`")
         problem = _mismatch(found, symbol, constant)
         if problem is not None:
-            return self._refuse("E407", problem, span)
+            return self._refuse("E407", problem, span, _instead(found, symbol, constant))
         return Test(found.name, symbol, constant)
+
+    def _constant_meant(self, node: ast.Compare) -> str:
+        """The help line for a comparison of something else than a name with a constant."""
+        left, right = node.left, node.comparators[0]
+        if isinstance(left, ast.Name) and isinstance(right, ast.Name):
+            meant = other_name(right.id, ("True", "False", "None"))
+            found = self.hyperparameters.get(left.id)
+            if meant is None and found is not None and right.id in found.choices:
+                meant = f'"{right.id}"'
+            if meant is not None:
+                return f"did you mean `{meant}`?"
+        return _EXAMPLE
 
 
 def _is_constant(node: ast.expr) -> bool:
@@ -227,6 +253,16 @@ def _constant(node: ast.expr) -> HyperparameterValue:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         return math.inf
     return value
+
+
+def _instead(found: Hyperparameter, symbol: str, constant: HyperparameterValue) -> str | None:
+    """The help line for a constant that a hyperparameter is never compared with."""
+    if not isinstance(constant, str):
+        return None
+    if found.kind == "choice":
+        meant = nearest(constant, found.choices) or found.choices[0]
+        return f'{found.name} {symbol} "{meant}"'
+    return f"write `{constant}`, without quotes" if is_plain(constant) else None
 
 
 def _mismatch(found: Hyperparameter, symbol: str, constant: HyperparameterValue) -> str | None:

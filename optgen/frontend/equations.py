@@ -11,11 +11,17 @@ import math
 from dataclasses import dataclass
 
 from optgen.diagnostics import Span
+from optgen.frontend.libraries import in_the_language, other_name
+from optgen.frontend.notation import Lines
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source, Statement, on_one_line, parse, statements
-from optgen.ir.intrinsics import OPERATORS
+from optgen.frontend.tokens import tokens_of
+from optgen.ir.intrinsics import INTRINSICS, OPERATORS, SHORTHANDS
 
 MAX_LINES = 256
+
+
+_NAMES = ("name", "foreign")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +79,28 @@ class Assignment:
     span: Span
 
 
-def parse_equations(source: Source, report: Report) -> list[Assignment]:
-    """The assignments of a block; the lines that are none are reported and left out."""
+def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], bool]:
+    """The assignments of a block, and whether all of its lines are among them.
+
+    Lines that are no assignments are reported.
+    """
     lines = statements(source)
     if len(lines) > MAX_LINES:
         headline = f"more than {MAX_LINES} lines of equations"
-        report.error("E212", headline, source.whole)
-        return []
-    found = (parse_assignment(line, report) for line in lines)
-    return [assignment for assignment in found if assignment is not None]
+        report.error("E212", headline, source.whole, help="write fewer, longer lines")
+        return [], False
+    before = Lines()
+    read = [line for line in lines if not before.explained(line.text)]
+    found = [parse_assignment(line, report) for line in read]
+    assignments = [assignment for assignment in found if assignment is not None]
+    for line, assignment in zip(read, found, strict=True):
+        if assignment is None:
+            # What the line, and those that an open bracket joins to it, would have set.
+            firsts = [tokens_of(part)[:1] for part in line.text.split("\n")]
+            for name in (t.text for first in firsts for t in first if t.kind in _NAMES):
+                report.blame(name)
+    whole = all(type(assignment.value) is not Node for assignment in assignments)
+    return assignments, whole and len(assignments) == len(lines)
 
 
 def parse_assignment(line: Statement, report: Report) -> Assignment | None:
@@ -93,20 +112,12 @@ def parse_assignment(line: Statement, report: Report) -> Assignment | None:
         report.error("E304", "two statements on one line", line.place(tree.body[1]))
         return None
     statement = tree.body[0]
-    if isinstance(statement, ast.AugAssign):
-        name = ast.unparse(statement.target) if isinstance(statement.target, ast.Name) else "w"
-        hint = f"write `{name} = {name} ...` in full"
-        report.error("E304", "augmented assignment is not supported", line.span, help=hint)
-        return None
     if not isinstance(statement, ast.Assign):
-        known = isinstance(statement, ast.Expr)
-        headline = "this is not an assignment" if known else "this statement is not supported"
-        hint = "each line is `name = expression`"
-        report.error("E303" if known else "E304", headline, line.span, help=hint)
+        _refuse_statement(statement, line, report)
         return None
     target = statement.targets[0]
     if len(statement.targets) != 1 or not isinstance(target, ast.Name):
-        hint = "each line is `name = expression`"
+        hint = "assign each value on a line of its own, `name = expression`"
         headline = "only a single name can be assigned to"
         report.error("E304", headline, line.place(target), help=hint)
         return None
@@ -116,6 +127,16 @@ def parse_assignment(line: Statement, report: Report) -> Assignment | None:
         value = Node(line.place(statement.value))
     text = on_one_line(line.text)
     return Assignment(Name(line.place(target), target.id), value, text, line.span)
+
+
+def _refuse_statement(statement: ast.stmt, line: Statement, report: Report) -> None:
+    """Report a line that Python reads, but not as an assignment."""
+    headline, hint = "this is not an assignment", "each line is `name = expression`"
+    if isinstance(statement, ast.Expr):
+        value = statement.value
+        compares = isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Eq)
+        hint = "an assignment is written `=`, a comparison `==`" if compares else hint
+    report.error("E303", headline, line.span, help=hint)
 
 
 def parse_expression(source: Source, report: Report) -> Node | None:
@@ -134,13 +155,6 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Div: "/",
     ast.Pow: "**",
 }
-_INSTEAD: dict[type[ast.operator], str] = {
-    ast.BitXor: "write `**` for a power",
-    ast.FloorDiv: "write `/` for a quotient",
-    ast.MatMult: "write `*` for a product",
-    ast.BitAnd: "join conditions by `and`",
-    ast.BitOr: "join conditions by `or`",
-}
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -150,16 +164,14 @@ _COMPARE: dict[type[ast.cmpop], str] = {
     ast.NotEq: "!=",
 }
 _UNSUPPORTED: dict[type[ast.AST], tuple[str, str | None]] = {
-    ast.IfExp: ("a conditional expression", "where(condition, x, y)"),
-    ast.Subscript: ("indexing", "equations hold for every element at once"),
-    ast.Attribute: ("an attribute", "functions are called by their name alone, such as `sqrt(v)`"),
-    ast.Lambda: ("a lambda", None),
-    ast.NamedExpr: ("an assignment inside an expression", "assign it on a line of its own"),
-    ast.List: ("a list", None),
-    ast.Tuple: ("a tuple", None),
-    ast.Dict: ("a dictionary", None),
-    ast.Set: ("a set", None),
-    ast.JoinedStr: ("a string", None),
+    ast.List: ("a list", "equations hold for every element at once"),
+    ast.Tuple: ("a tuple", "assign each value on a line of its own"),
+}
+
+
+_CONSTANTS: dict[type, str] = {
+    bool: "a truth value is a comparison or a bool hyperparameter; `where` chooses by it",
+    type(None): '`None` stands in conditions only: `when = "threshold is not None"`',
 }
 
 
@@ -180,7 +192,7 @@ class _Reader:
         if isinstance(node, ast.BinOp):
             operator = _BINARY.get(type(node.op))
             if operator is None:
-                return self._refuse(span, "this operator", _INSTEAD.get(type(node.op)))
+                return self._refuse(span, "this operator")
             return self._apply(span, OPERATORS[operator], operator, node.left, node.right)
         if isinstance(node, ast.UnaryOp):
             return self._unary(node, span)
@@ -190,18 +202,24 @@ class _Reader:
             return self._comparison(node, span)
         if isinstance(node, ast.Call):
             return self._call(node, span)
+        if isinstance(node, ast.IfExp):
+            parts = ", ".join(map(self.line.written, (node.test, node.body, node.orelse)))
+            return self._refuse(span, "a conditional expression", f"write `where({parts})`")
+        if isinstance(node, ast.Subscript):
+            return self._index(node, span)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node, span)
         what, hint = _UNSUPPORTED.get(type(node), ("this expression", None))
         return self._refuse(span, what, hint)
 
     def _refuse(self, span: Span, what: str, hint: str | None = None) -> Node | None:
-        self.report.error("E304", f"{what} is not supported", span, help=hint)
+        self.report.error("E304", f"{what} is not part of the language", span, help=hint)
         return None
 
     def _literal(self, node: ast.Constant, span: Span) -> Node | None:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            kinds = {str: "a string", bool: "a truth value", complex: "an imaginary number"}
-            return self._refuse(span, kinds.get(type(value), "this constant"))
+            return self._refuse(span, f"`{self.line.written(node)}`", _CONSTANTS.get(type(value)))
         try:
             number = float(value)
         except OverflowError:
@@ -238,19 +256,55 @@ class _Reader:
 
     def _comparison(self, node: ast.Compare, span: Span) -> Node | None:
         if len(node.ops) != 1:
-            return self._refuse(span, "a chain of comparisons", "join them by `and`")
+            return self._refuse(span, "a chain of comparisons", "join two comparisons by `and`")
         operator = _COMPARE.get(type(node.ops[0]))
         if operator is None:
             return self._refuse(span, "this comparison")
         return self._apply(span, OPERATORS[operator], operator, node.left, node.comparators[0])
 
+    def _index(self, node: ast.Subscript, span: Span) -> Node | None:
+        """Refuse an index, which in papers is mostly one of the step."""
+        hint = "equations hold for every element at once; `sum`, `max` and others combine them"
+        if isinstance(node.value, ast.Name):
+            name = node.value.id
+            indices = {part.id for part in ast.walk(node.slice) if isinstance(part, ast.Name)}
+            if indices & {"t", "k", "n", "i"}:
+                old = f"before the line that assigns it, `{name}` holds the value of the last step"
+                hint = f"write `{name}`: {old}"
+            elif isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+                hint = "a hyperparameter is read by its name alone"
+        return self._refuse(span, "an index", hint)
+
+    def _attribute(self, node: ast.Attribute, span: Span) -> Node | None:
+        """Refuse an attribute; that of a library or an array is mostly a function."""
+        name = function_of(node.attr)
+        hint = f"there is nothing like `{node.attr}` in the language"
+        if isinstance(node.value, ast.Name) and node.value.id in ("self", "state", "group"):
+            hint = f"write `{node.attr}` alone"
+        elif node.attr in ("grad", "data"):
+            hint = "the gradient is `g`, the variable is `w`"
+        elif name is not None:
+            hint = name
+        return self._refuse(span, f"`{self.line.written(node)}`", hint)
+
     def _call(self, node: ast.Call, span: Span) -> Node | None:
+        if isinstance(node.func, ast.Attribute):
+            return self._attribute(node.func, self.line.place(node.func))
         if not isinstance(node.func, ast.Name):
-            what, hint = _UNSUPPORTED[ast.Attribute]
-            return self._refuse(self.line.place(node.func), what, hint)
+            return self._refuse(span, "calling this", "a product is written with `*`")
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
             return self._refuse(span, "anything but plain arguments", "pass arguments in order")
         call = self._apply(span, node.func.id, "", *node.args)
         if not isinstance(call, Call):
             return None
         return Call(span, call.function, "", self.line.place(node.func), call.args)
+
+
+def function_of(name: str) -> str | None:
+    """What to write for a function or method of another library; None if that is not known."""
+    if name in SHORTHANDS or (name in INTRINSICS and INTRINSICS[name].public):
+        parameters = (SHORTHANDS.get(name) or INTRINSICS[name]).parameters
+        return f"write `{name}({', '.join(parameters)})`"
+    public = [row for row, intrinsic in INTRINSICS.items() if intrinsic.public]
+    meant = other_name(name, [*public, *SHORTHANDS])
+    return in_the_language(name) if meant is None else function_of(meant)

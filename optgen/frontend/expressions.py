@@ -8,6 +8,7 @@ from functools import cache
 
 from optgen.diagnostics import Span
 from optgen.frontend.equations import Call, Literal, Name, Node, parse_expression
+from optgen.frontend.libraries import in_the_language
 from optgen.frontend.names import suggestion
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source
@@ -31,13 +32,17 @@ class Lowering:
         resolve: gives a name's value, or reports why it has none.
         report: where messages go.
         internal: whether functions that specs may not name are allowed.
+        not_functions: names of values, which cannot be called.
         values: the expression of each node that was lowered.
+        complained: names that have had their message.
     """
 
     resolve: Resolve
     report: Report
     internal: bool = False
+    not_functions: frozenset[str] = frozenset()
     values: dict[Node, Expr] = field(default_factory=dict)
+    complained: set[str] = field(default_factory=set)
 
     def lower(self, node: Node) -> Expr | None:
         """The expression for a node; None, and at least one message, if there is none."""
@@ -50,6 +55,10 @@ class Lowering:
         """The expression for a node that must be a number."""
         value = self.lower(node)
         if value is not None and value.truth:
+            if isinstance(node, Name):
+                if node.name in self.complained:
+                    return None
+                self.complained.add(node.name)
             hint = "where(condition, x, y) gives a number"
             self.report.error(
                 "E307", f"{role} must be a number", node.span, "a truth value", help=hint
@@ -99,9 +108,13 @@ class Lowering:
         intrinsic = INTRINSICS.get(node.function)
         if intrinsic is not None and (intrinsic.public or self.internal):
             return True
-        public = [name for name, row in INTRINSICS.items() if row.public]
-        hint = suggestion(node.function, [*public, *SHORTHANDS])
-        headline = f"there is no function `{node.function}`"
+        name = node.function
+        headline = f"there is no function `{name}`"
+        hint = function_hint(name)
+        if name in self.not_functions:
+            headline = f"`{name}` is a value, not a function"
+            hint = f"a product is written `{name} * (...)`; the step is not an argument of a value"
+            self.resolve(Name(node.name_span, name))  # so that the value counts as read
         self.report.error("E305", headline, node.name_span, help=hint)
         return False
 
@@ -132,6 +145,8 @@ class Lowering:
         takes = f"{count} argument{'s' if count > 1 else ''}"
         headline = f"`{node.function}` takes {takes} but is given {len(node.args)}"
         hint = f"{node.function}({', '.join(parameters)})"
+        if node.function == "max" and len(node.args) > count:
+            hint = "`maximum(x, y)` gives the larger of two numbers, element by element"
         self.report.error("E306", headline, node.span, help=hint)
 
     def _apply(self, node: Call, args: list[Expr]) -> Expr | None:
@@ -151,6 +166,7 @@ class Lowering:
             f"`{node.function}` combines the elements of a variable",
             span,
             argument.rate.describe(),
+            help="it has one value for all elements: use it as it is",
         )
 
     def _expand(self, shorthand: Shorthand, node: Call, args: list[Expr]) -> Expr | None:
@@ -163,6 +179,12 @@ class Lowering:
             # The only mistake left: a reduction in the expansion has nothing to reduce.
             self._nothing_to_reduce(node, node.args[0].span, args[0])
         return value
+
+
+def function_hint(name: str) -> str | None:
+    """The help line for a function that the language does not have."""
+    public = [known for known, row in INTRINSICS.items() if row.public]
+    return in_the_language(name) or suggestion(name, [*public, *SHORTHANDS])
 
 
 @cache

@@ -68,25 +68,26 @@ def load_text(
 
 
 def _compile(data: dict[str, Any], index: SpanIndex, module: str) -> tuple[OptimizerSpec, Program]:
-    spec = validate(data, index)
-    program = lower(spec, index, module)
+    report = Report(index)
+    spec = validate(data, report)
+    program = lower(spec, module, report)
     check_examples(spec, program, index)
     return spec, program
 
 
-def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
+def lower(spec: OptimizerSpec, module: str, report: Report) -> Program:
     """The program of a spec.
 
     Args:
         spec: what the author wrote.
-        index: where it stands.
         module: the name of the generated module.
+        report: where messages go; what it holds already is raised with the others.
 
     Raises:
         CompileError: with every mistake that was found.
     """
-    report = Report(index)
     check_spec(spec, report)
+    _blame_declarations(spec, report)
     _check_module(module, report)
     hyperparameters = {
         name: _hyperparameter(name, row) for name, row in spec.hyperparameters.items()
@@ -116,11 +117,22 @@ def lower(spec: OptimizerSpec, index: SpanIndex, module: str) -> Program:
     )
 
 
+def _blame_declarations(spec: OptimizerSpec, report: Report) -> None:
+    """Note whose declarations have had a message."""
+    places = {diagnostic.span for diagnostic in report.diagnostics}
+    for section, names in (("hyperparameters", spec.hyperparameters), ("slots", spec.slots)):
+        for name in names:
+            if places & report.index.inside(section, name):
+                report.blame(name)
+
+
 def _check_module(module: str, report: Report) -> None:
-    taken = module == "common" or module.endswith("_cpu") or keyword.iskeyword(module)
+    taken = module == "common" or module.endswith(("_cpu", "_cuda")) or keyword.iskeyword(module)
     if not LOWER_WORD.fullmatch(module) or taken:
-        headline = "the file's name must be a lower-case word, not `common`, `..._cpu` or Python's"
-        words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789").removesuffix("_cpu")
+        refused = "`common`, `..._cpu`, `..._cuda` or Python's"
+        headline = f"the file's name must be a lower-case word, not {refused}"
+        words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789")
+        words = words.removesuffix("_cpu").removesuffix("_cuda")
         proposal = words if LOWER_WORD.fullmatch(words) and not taken else "my_rule"
         hint = f"it becomes the name of the generated module: rename it to `{proposal}.toml`"
         report.error("E205", headline, report.index.value("name"), help=hint)
@@ -182,10 +194,14 @@ class _Conditions:
         """Read and decide all conditions of a spec."""
         index = report.index
         before = len(report.diagnostics)
+        unread = report.partial
         candidates = []
         for number, mode in enumerate(spec.modes):
+            if not report.fits("modes", number, "when"):
+                continue
             source = Source.at(mode.when, index, "modes", number, "when")
             condition = parse_condition(source, hyperparameters, report)
+            unread = unread or condition is None
             if condition is not None:
                 candidates.append(Candidate(mode.name, condition, source.whole))
         slots = {}
@@ -193,20 +209,22 @@ class _Conditions:
             if slot.when is not None:
                 source = Source.at(slot.when, index, "slots", name, "when")
                 parsed = parse_condition(source, hyperparameters, report)
+                unread = unread or parsed is None
                 if parsed is not None:
                     slots[name] = parsed
         decision = None
         names = [mode.name for mode in spec.modes]
         if not spec.modes:
             candidates = [Candidate(DEFAULT_MODE, ALWAYS, index.key("update"))]
-        if len(candidates) == len(spec.modes or candidates) and len(set(names)) == len(names):
+        judged = not unread and not report.faulty & {*hyperparameters, *spec.slots}
+        if judged and len(set(names)) == len(names) and (spec.modes or spec.update is not None):
             where = index.value("modes", 0)
             decision = decide(candidates, hyperparameters, where, report)
         found = cls(candidates, decision, False, slots, {})
         if decision is not None:
             for name, condition in slots.items():
                 found._place_slot(name, condition, hyperparameters, report)
-        found.settled = len(report.diagnostics) == before
+        found.settled = len(report.diagnostics) == before and decision is not None and not unread
         return found
 
     def with_test(self, mode: Mode, hyperparameters: Mapping[str, Hyperparameter]) -> Mode:
@@ -248,11 +266,14 @@ class _Conditions:
                 span,
                 f"true for {describe(inside)}, false for {describe(outside)}",
                 Label(by_name[mode], "the mode"),
+                help="give the slot the condition of its modes, or divide the mode in two",
             )
             return
         modes = frozenset(mode for mode, exists in where.items() if exists)
         if not modes:
-            report.error("E409", f"slot `{name}` exists in no mode", span, "true in no mode")
+            hint = "mend the condition, or remove the slot"
+            headline = f"slot `{name}` exists in no mode"
+            report.error("E409", headline, span, "true in no mode", help=hint)
             return
         self.modes_of[name] = modes
 
@@ -273,9 +294,12 @@ def _lower_modes(
     own: list[tuple[str, str, Block, Span]] = []
     if spec.update is not None:
         block = _block(spec.update, report, "update")
-        own.append((DEFAULT_MODE, "", block, index.key("update")))
+        if not spec.modes:
+            own.append((DEFAULT_MODE, "", block, index.key("update")))
     for number, mode in enumerate(spec.modes):
         block = _block(mode.update, report, "modes", number, "update")
+        if not report.fits("modes", number, "update"):
+            continue
         own.append((mode.name, on_one_line(mode.when), block, index.value("modes", number, "name")))
     lowered = []
     for name, when, block, span in own:
@@ -295,9 +319,9 @@ def _lower_modes(
 
 
 def _block(text: str, report: Report, *location: str | int) -> Block:
-    before = len(report.diagnostics)
-    lines = parse_equations(Source.at(text, report.index, *location), report)
-    return Block(lines, len(report.diagnostics) == before)
+    if not report.fits(*location):
+        return Block([], False)
+    return Block(*parse_equations(Source.at(text, report.index, *location), report))
 
 
 def _check_examples(

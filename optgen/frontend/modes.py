@@ -9,7 +9,15 @@ from optgen.diagnostics import Label, Span
 from optgen.frontend.common import GRADIENT, STEP_NUMBER, VARIABLE
 from optgen.frontend.equations import Assignment, Call, Name, Node
 from optgen.frontend.expressions import RANK, SIZE, Lowering, local
-from optgen.frontend.names import LANGUAGE_NAMES, MAX_NAME, WORD, reserved, suggestion
+from optgen.frontend.libraries import in_the_language, other_name, without_index
+from optgen.frontend.names import (
+    LANGUAGE_NAMES,
+    MAX_NAME,
+    WORD,
+    nearest,
+    reserved,
+    suggestion,
+)
 from optgen.frontend.report import Report
 from optgen.ir.expr import Expr, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, Slot
@@ -17,6 +25,7 @@ from optgen.ir.rate import TENSOR, Rate
 
 _GIVEN = (STEP_NUMBER, SIZE, RANK)
 """What equations read and never assign, besides hyperparameters."""
+OLD_AND_NEW = "before the line that assigns it, `{name}` holds the value of the last step"
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,9 @@ class _ModeLowering:
 
     def line(self, line: Assignment) -> Equation | None:
         """The equation for a line; None, and a message, if it has a mistake."""
-        lowering = Lowering(self.resolve, self.report)
+        values = {"w", "g", "t", *self.scope.hyperparameters, *self.scope.slots, *self.locals}
+        lowering = Lowering(self.resolve, self.report, not_functions=frozenset(values))
+        lowering.complained = self.complained
         value = lowering.lower(line.value)
         target = self._target(line, value, lowering)
         self.written.add(line.target.name)
@@ -131,6 +142,8 @@ class _ModeLowering:
         for known in (VARIABLE, GRADIENT, *_GIVEN):
             if name == known.name:
                 return Ref(known)
+        if name in self.report.faulty:
+            return None
         if name in self.scope.hyperparameters:
             return self._hyperparameter(node, self.scope.hyperparameters[name])
         if name in self.scope.slots:
@@ -145,6 +158,8 @@ class _ModeLowering:
 
     def _hyperparameter(self, node: Name, row: Hyperparameter) -> Expr | None:
         if row.kind == "choice":
+            if not self._first_complaint(row.name):
+                return None
             headline = f"`{row.name}` is a choice, not a number"
             hint = "let it select a mode, by `when`"
             self.report.error("E317", headline, node.span, help=hint)
@@ -158,10 +173,16 @@ class _ModeLowering:
                 node.span,
                 "",
                 Label(self.report.index.key("hyperparameters", row.name), "optional"),
-                help=f'when = "{row.name} is not None"',
+                help=self._rule_out(row.name),
             )
             return None
         return Ref(row.symbol)
+
+    def _rule_out(self, name: str) -> str:
+        condition = f'when = "{name} is not None"'
+        if self.report.index.has("modes"):
+            return condition
+        return f"write `[[modes]]`, one of them with `{condition}`, or remove `optional`"
 
     def _first_complaint(self, name: str) -> bool:
         """Whether nothing was said about this name yet."""
@@ -180,13 +201,18 @@ class _ModeLowering:
             node.span,
             "",
             Label(when, "false in this mode"),
+            help="leave it out of this mode, or widen its condition",
         )
 
     def _unknown(self, node: Name) -> None:
         name = node.name
         # The absence of a learning rate has a message of its own.
-        if name == "learning_rate" or not self._first_complaint(name):
+        if name == "learning_rate":
             return
+        known = ["w", "g", "t", *self.scope.hyperparameters, *self.scope.existing, *self.locals]
+        if self.report.misses_a_block and other_name(name, known) is None:
+            return
+        self.report.blame(name)  # in other modes it is the same mistake
         if name in self.assigned:
             self.report.error(
                 "E309",
@@ -194,21 +220,47 @@ class _ModeLowering:
                 node.span,
                 "",
                 Label(self.assigned[name], "set here"),
+                help=self._before_set(node),
             )
             return
-        known = ["w", "g", "t", *self.scope.hyperparameters, *self.scope.existing, *self.locals]
-        headline = f"unknown name `{name}`"
-        self.report.error("E301", headline, node.span, help=suggestion(name, known))
+        base = without_index(name, known)
+        hint = suggestion(name, known)
+        if base is not None:
+            hint = f"write `{base}`: {OLD_AND_NEW.format(name=base)}"
+        elif in_the_language(name.lower()) is not None:
+            hint = in_the_language(name.lower())
+        elif hint is None or not hint.startswith("did"):
+            hint = "declare it in `[hyperparameters]` or `[slots]`" + (f"; {hint}" if hint else "")
+        self.report.error("E301", f"unknown name `{name}`", node.span, help=hint)
+
+    def _before_set(self, node: Name) -> str:
+        """What to do about a local that is read before the line that assigns it."""
+        name = node.name
+        meant = other_name(name, ("w", "g"))
+        idle = [slot for slot in self.scope.existing if slot not in self.assigned]
+        meant = meant or nearest(name, idle)
+        if meant is not None:
+            return f"did you mean `{meant}`?"
+        own_line = self.assigned[name]
+        if own_line.start <= node.span.start <= own_line.end:
+            keep = f'`{name} = {{ doc = "..." }}` in `[slots]`'
+            return f"what is kept from step to step is a slot: declare it, {keep}"
+        return "set it on an earlier line"
 
     def _target(self, line: Assignment, value: Expr | None, lowering: Lowering) -> Symbol | None:
         """The symbol that a line assigns, after checking that it may."""
         node = line.target
         name = node.name
+        if name in self.report.faulty and name not in ("w", "g", "t"):
+            return None
         given = name in (symbol.name for symbol in _GIVEN)
         if given or name in self.scope.hyperparameters:
             what = LANGUAGE_NAMES[name] if given else "a hyperparameter"
             headline = f"`{name}` cannot be assigned: it is {what}"
-            self.report.error("E310", headline, node.span, help="assign a local of another name")
+            hint = "assign a local of another name"
+            if name == STEP_NUMBER.name:
+                hint = "remove the line if it counts: `t` is 1 in the first step, then 2, and so on"
+            self.report.error("E310", headline, node.span, help=hint)
             return None
         if name in self.scope.slots and name not in self.scope.existing:
             self._absent(node)

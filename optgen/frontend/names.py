@@ -8,6 +8,7 @@ import keyword
 import re
 from collections.abc import Iterable
 
+from optgen.frontend.libraries import other_name
 from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -155,6 +156,16 @@ CLASS_NAMES = (
     "Slot",
     "StageScalars",
 )
+PROJECT_NAMES = (
+    *LANGUAGE_NAMES,
+    *INTRINSICS,
+    *SHORTHANDS,
+    *COMMON_ARGUMENTS,
+    *STAGE_NAMES,
+    *CLASS_MEMBERS,
+    *GENERATED_NAMES,
+)
+"""What neither a hyperparameter nor a slot can be called, Python's own names apart."""
 
 
 def reserved(name: str) -> str | None:
@@ -195,27 +206,10 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-# What papers and other libraries call the names of the language.
-_ALIASES = {
-    "eta": "learning_rate",
-    "gamma": "learning_rate",
-    "grad": "g",
-    "gradient": "g",
-    "lr": "learning_rate",
-    "param": "w",
-    "pow": "**",
-    "rate": "learning_rate",
-    "step": "t",
-    "theta": "w",
-    "var": "w",
-}
-
-
 def suggestion(name: str, known: Iterable[str]) -> str | None:
     """The help line for an unknown name: the nearest known one, or all of them if they are few."""
     names = tuple(known)
-    alias = _ALIASES.get(name.lower())
-    close = alias if alias in names else nearest(name, names)
+    close = other_name(name, names) or nearest(name, names)
     if close is not None:
         return f"did you mean `{close}`?"
     if not names or len(names) > 40:

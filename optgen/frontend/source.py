@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 
 from optgen.diagnostics import Span
+from optgen.frontend.notation import findings
 from optgen.frontend.report import Report
 from optgen.frontend.toml import SpanIndex
 
@@ -69,6 +70,12 @@ class Statement:
         last = self._offset(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
         return self.source.span(first, last)
 
+    def written(self, node: ast.expr) -> str:
+        """A part of the parsed line as its author wrote it, on one line."""
+        first = self._offset(node.lineno, node.col_offset) - self.start
+        last = self._offset(node.end_lineno or 0, node.end_col_offset or 0) - self.start
+        return " ".join(self.text[first:last].split())
+
     def _offset(self, line: int, column: int) -> int:
         # The text is ASCII, so that the parser's bytes are characters.
         position = 0
@@ -98,7 +105,8 @@ def statements(source: Source) -> list[Statement]:
         closed = sum(code.count(bracket) for bracket in ")]}")
         depth = max(0, depth + opened - closed)
         position += len(line) + 1
-        if depth == 0:
+        # A backslash at the end has a message of its own, one for all the lines that it joins.
+        if depth == 0 and not code.rstrip().endswith("\\"):
             if text.strip():
                 found.append(Statement(source, text, start))
             text = ""
@@ -108,7 +116,10 @@ def statements(source: Source) -> list[Statement]:
 
 
 def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Module | None:
-    """The syntax tree of one logical line; None, and a message, if it has none.
+    """The syntax tree of one logical line; None, and messages, if it has none.
+
+    Every message is in our words and at our places: those of Python's parser are others in every
+    version of Python.
 
     Args:
         statement: the line.
@@ -117,31 +128,48 @@ def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Mod
         report: where messages go.
     """
     text = statement.text.strip()
-    for offset, character in enumerate(statement.text):
-        if not (" " <= character <= "~" or character in "\n\t"):
-            span = statement.source.span(statement.start + offset, statement.start + offset + 1)
-            hint = "write names in ASCII letters, such as `beta` for a Greek letter"
-            report.error(code, "a character that is not ASCII", span, help=hint)
+    if len(text) > MAX_LENGTH:
+        label = f"{len(text):,} characters; {MAX_LENGTH:,} are allowed"
+        report.error("E318", f"{what} is too long", statement.span, label, help=_SPLIT)
+        return None
+    tree: ast.Module | None = None
+    deep = _bracket_depth(text) > MAX_DEPTH or _UNARY_CHAIN.search(text) is not None
+    if not deep:
+        found = findings(statement.text, condition=code == "E401")
+        for finding in found:
+            if statement.text[finding.start : finding.end] in report.faulty:
+                continue
+            report.error(
+                finding.code if code == "E303" else code,
+                finding.headline,
+                statement.source.span(
+                    statement.start + finding.start, statement.start + finding.end
+                ),
+                finding.label,
+                help=finding.help,
+            )
+        if found:
             return None
-    if len(text) > MAX_LENGTH or _bracket_depth(text) > MAX_DEPTH or _UNARY_CHAIN.search(text):
-        report.error("E318", f"{what} is too large", statement.span, help=_SPLIT)
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except SyntaxError as error:
-        report.error(code, f"this is not {what}", _error_span(statement, error), _reason(error))
-        return None
-    except (RecursionError, MemoryError, ValueError):
-        report.error("E318", f"{what} is too large", statement.span, help=_SPLIT)
-        return None
-    if _depth(tree) > MAX_DEPTH:
-        report.error("E318", f"{what} is too deep", statement.span, help=_SPLIT)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+        except SyntaxError:
+            report.error(code, f"this is not {what}", statement.span, help=_EXAMPLES.get(code))
+            return None
+        except (RecursionError, MemoryError, ValueError):
+            deep = True
+    if tree is None or _depth(tree) > MAX_DEPTH:
+        headline = f"{what} is nested more than {MAX_DEPTH} deep"
+        report.error("E318", headline, statement.span, help=_SPLIT)
         return None
     return tree
 
 
+_EXAMPLES = {
+    "E303": "such as `m = beta * m + (1 - beta) * g`",
+    "E401": "such as `momentum > 0 and not nesterov`",
+}
 _SPLIT = "name intermediate values on lines of their own"
 
 
@@ -162,22 +190,3 @@ def _depth(tree: ast.AST) -> int:
         deepest = max(deepest, depth)
         pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
     return deepest
-
-
-def _error_span(statement: Statement, error: SyntaxError) -> Span:
-    lead = len(statement.text) - len(statement.text.lstrip())
-    lines = statement.text.strip().split("\n")
-    line = min(max(error.lineno or 1, 1), len(lines))
-    column = min(max((error.offset or 1) - 1, 0), len(lines[line - 1]))
-    offset = statement.start + lead + sum(len(text) + 1 for text in lines[: line - 1]) + column
-    return statement.source.span(offset, offset + 1)
-
-
-def _reason(error: SyntaxError) -> str:
-    """Python's reason, where it does not depend on the version of Python."""
-    message = error.msg or ""
-    if "never closed" in message:
-        return "never closed"
-    if "unmatched" in message or "does not match" in message:
-        return "closes nothing"
-    return "cannot be read from here"

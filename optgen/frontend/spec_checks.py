@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from optgen.diagnostics import Label
+from optgen.frontend.libraries import other_name
 from optgen.frontend.names import (
     CHOICE_WORD,
     CLASS_WORD,
@@ -13,12 +15,14 @@ from optgen.frontend.names import (
     MAX_NAME,
     REPLACEABLE_ARGUMENTS,
     WORD,
+    nearest,
     reserved_for_attribute,
     reserved_for_class,
     suggestion,
 )
 from optgen.frontend.report import Report
 from optgen.frontend.schema import ExampleSpec, HyperparameterSpec, OptimizerSpec, SlotSpec
+from optgen.frontend.schema_errors import is_plain
 from optgen.frontend.toml import Location
 
 MAX_INTEGER = 2**53
@@ -33,13 +37,15 @@ def check_spec(spec: OptimizerSpec, report: Report) -> None:
         report.error("E204", headline, report.index.value("summary"))
     _check_names(spec, report)
     for name, hyperparameter in spec.hyperparameters.items():
-        _check_hyperparameter(name, hyperparameter, report)
+        if name not in report.faulty:
+            _check_hyperparameter(name, hyperparameter, report)
     _check_learning_rate(spec, report)
     for name, slot in spec.slots.items():
         _check_initial(name, slot, spec.hyperparameters, report)
     _check_update(spec, report)
     for number, example in enumerate(spec.example):
-        _check_example(spec, example, ("example", number), report)
+        if report.fits("example", number):
+            _check_example(spec, example, ("example", number), report)
 
 
 def _check_initial(
@@ -73,6 +79,9 @@ def check_name(
         kind = "a lower-case word" if what == "mode" else "a word"
         headline = f"the name of the {what} `{name[:MAX_NAME]}` is not {kind}"
         hint = f"a letter, then at most {MAX_NAME - 1} letters, digits and `_`"
+        words = re.sub(r"\W+", "_", name).strip("_")
+        if pattern.fullmatch(words) and len(words) <= MAX_NAME:
+            hint += f", such as `{words}`"
         report.error("E205", headline, span, help=hint)
         return
     meaning = taken(name)
@@ -83,6 +92,8 @@ def check_name(
 
 def _check_class_name(spec: OptimizerSpec, report: Report) -> None:
     span = report.index.value("name")
+    if not report.fits("name"):
+        return
     if not CLASS_WORD.fullmatch(spec.name) or len(spec.name) > MAX_NAME:
         headline = f"the optimizer's name `{spec.name[:MAX_NAME]}` is not a CamelCase word"
         words = "".join(word.capitalize() for word in WORD.findall(spec.name)).replace("_", "")
@@ -107,6 +118,7 @@ def _check_names(spec: OptimizerSpec, report: Report) -> None:
                 report.index.key("slots", name),
                 "a slot here",
                 Label(report.index.key("hyperparameters", name), "a hyperparameter here"),
+                help="give one of them another name",
             )
 
 
@@ -126,6 +138,8 @@ def is_sound(number: float) -> bool:
 def _check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -> None:
     location = ("hyperparameters", name)
     kind = spec.kind
+    if _quoted_number(name, spec, report):
+        return
     if spec.default is None and not spec.optional:
         hint = "give a `default`, or say `optional = true`"
         headline = f"hyperparameter `{name}` has no default"
@@ -143,7 +157,19 @@ def _check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -
         if problem is not None:
             code = "E204" if value_has_type(kind, spec.default) else "E208"
             span = report.index.value(*location, "default")
-            report.error(code, f"the default of `{name}` {problem}", span)
+            numeric = code == "E204" and not isinstance(spec.default, str)
+            advice = "give a finite default within the bounds" if numeric else None
+            report.error(code, f"the default of `{name}` {problem}", span, help=advice)
+
+
+def _quoted_number(name: str, spec: HyperparameterSpec, report: Report) -> bool:
+    """Report a default that is a number in quotes."""
+    if spec.choices is not None or not isinstance(spec.default, str) or not is_plain(spec.default):
+        return False
+    span = report.index.value("hyperparameters", name, "default")
+    headline = f"the default of `{name}` is a text"
+    report.error("E208", headline, span, help=f"write `{spec.default}`, without quotes")
+    return True
 
 
 def value_has_type(kind: str, value: object) -> bool:
@@ -220,8 +246,15 @@ def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
     hint = 'learning_rate = { default = 0.001, doc = "The learning rate." }'
     if rate is None:
         span = report.index.key("hyperparameters")
+        other = next((n for n in spec.hyperparameters if other_name(n, ["learning_rate"])), None)
+        other = other or nearest("learning_rate", spec.hyperparameters)
+        if other is not None:
+            span = report.index.key("hyperparameters", other)
+            hint = f"call `{other}` so: schedules and decay rely on the name"
         headline = "there is no hyperparameter `learning_rate`"
         report.error("E210", headline, span, help=hint)
+    elif "learning_rate" in report.faulty or isinstance(rate.default, str):
+        return
     elif rate.kind != "float" or rate.optional:
         span = report.index.key("hyperparameters", "learning_rate")
         headline = "`learning_rate` must be a float that is always given"
@@ -231,7 +264,7 @@ def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
 
 
 def _check_update(spec: OptimizerSpec, report: Report) -> None:
-    if spec.update is None and not spec.modes:
+    if spec.update is None and not spec.modes and not report.partial:
         headline = "the spec has neither `update` nor `[[modes]]`"
         hint = "update = '''\nw = w - learning_rate * g\n'''"
         report.error("E211", headline, report.index.value("name"), help=hint)
@@ -260,6 +293,7 @@ def _check_update(spec: OptimizerSpec, report: Report) -> None:
                 report.index.value("modes", number, "name"),
                 "",
                 Label(report.index.value("modes", first, "name"), "the first one"),
+                help="give one of them another name",
             )
 
 
@@ -267,7 +301,7 @@ def _check_example(
     spec: OptimizerSpec, example: ExampleSpec, location: Location, report: Report
 ) -> None:
     modes = [mode.name for mode in spec.modes] or [DEFAULT_MODE]
-    if example.mode not in modes:
+    if example.mode not in modes and report.fits("modes"):
         span = report.index.value(*location, "mode")
         headline = f"there is no mode `{example.mode}`"
         report.error("E209", headline, span, help=suggestion(example.mode, modes))
@@ -295,6 +329,16 @@ def _check_example(
         span = report.index.value(*location, "start")
         report.error("E209", "`start` is not a rectangular array", span)
         return
+    entries = {_shape(entry) for entry in (*example.gradients, *example.expected)}
+    if len(entries) == 1 and entries != {shape}:
+        report.error(
+            "E209",
+            "`start` has another shape than the gradients and the expected values",
+            report.index.value(*location, "start"),
+            f"shape {shape}",
+            Label(report.index.value(*location, "gradients", 0), f"shape {entries.pop()}"),
+        )
+        return
     for key, values in (("gradients", example.gradients), ("expected", example.expected)):
         for number, entry in enumerate(values):
             if _shape(entry) != shape:
@@ -304,6 +348,7 @@ def _check_example(
                     report.index.value(*location, key, number),
                     "",
                     Label(report.index.value(*location, "start"), f"shape {shape}"),
+                    help="nest it like `start`, with as many numbers",
                 )
 
 

@@ -17,6 +17,7 @@ import spanned_toml
 from spanned_toml._types import Spanned
 
 from optgen.diagnostics import CompileError, Diagnostic, Label, Span
+from optgen.frontend.toml_syntax import mistake_at
 
 Location = tuple[str | int, ...]
 
@@ -62,6 +63,16 @@ class SpanIndex:
         """The span of a key; that of the value or of what encloses it if there is no such key."""
         return self._keys.get(location) or self.value(*location)
 
+    def inside(self, *location: str | int) -> set[Span]:
+        """The spans of a key, its value, and everything in it."""
+        tables = (self._values, self._keys)
+        return {
+            span
+            for table in tables
+            for where, span in table.items()
+            if where[: len(location)] == location
+        }
+
     def has(self, *location: str | int) -> bool:
         """Whether the file holds this key or value."""
         return location in self._values or location in self._keys
@@ -88,9 +99,14 @@ def read_toml(path: Path) -> tuple[dict[str, Any], SpanIndex]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or "unknown reason"
-        _fail("E101", f"cannot read the spec: {reason}", Span(str(path), 0, 0), None)
+        raise CompileError.of([unreadable(str(path), error)], {}) from None
     return parse_toml(content, str(path))
+
+
+def unreadable(path: str, error: OSError) -> Diagnostic:
+    """The message about a file that cannot be read."""
+    headline = f"cannot read the spec: {error.strerror or 'the system gives no reason'}"
+    return Diagnostic("E101", headline, (Label(Span(path, 0, 0)),))
 
 
 def parse_toml(content: bytes | str, path: str) -> tuple[dict[str, Any], SpanIndex]:
@@ -111,20 +127,28 @@ def parse_toml(content: bytes | str, path: str) -> tuple[dict[str, Any], SpanInd
         index = SpanIndex(path, text)
         data = _plain(document, (), index)
     except spanned_toml.TOMLDecodeError as error:
-        message, span = _locate(str(error), text, path)
-        _fail("E104", f"not valid TOML: {message}", span, text)
+        wrong = mistake_at(*_locate(str(error), text), text)
+        span = Span(path, wrong.start, wrong.end)
+        _fail("E104", f"not valid TOML: {wrong.headline}", span, text, help=wrong.help)
     except RecursionError:
         _fail("E103", f"tables more than {MAX_DEPTH} deep", Span(path, 0, 0), text)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError):
         # What the parser lets slip, such as an integer of 5,000 digits.
-        message = str(error).splitlines()[0] if str(error) else "it cannot be parsed"
-        _fail("E104", f"not valid TOML: {message}", Span(path, 0, 0), text)
+        headline = "not valid TOML: a value cannot be read"
+        _fail("E104", headline, Span(path, 0, 0), text)
     _check_strings(data, (), index)
     return data, index
 
 
-def _fail(code: str, headline: str, span: Span, text: str | None, label: str = "") -> NoReturn:
-    diagnostic = Diagnostic(code, headline, (Label(span, label),))
+def _fail(
+    code: str,
+    headline: str,
+    span: Span,
+    text: str | None,
+    label: str = "",
+    help: str | None = None,
+) -> NoReturn:
+    diagnostic = Diagnostic(code, headline, (Label(span, label),), help)
     raise CompileError.of([diagnostic], {} if text is None else {span.path: text}) from None
 
 
@@ -137,9 +161,12 @@ def _decode(content: bytes | str, path: str) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        headline = f"the spec is not UTF-8: byte {error.start}, on line {line}, does not fit"
-        _fail("E102", headline, Span(path, 0, 0), None)
+        start = len(content[: error.start].decode("utf-8").replace("\r\n", "\n"))
+        shown = content.decode("utf-8", "replace").replace("\r\n", "\n")
+        headline = f"the spec is not UTF-8: byte {error.start} does not fit"
+        label = f"the byte 0x{content[error.start]:02X}"
+        hint = "save the file as UTF-8 in your editor"
+        _fail("E102", headline, Span(path, start, start + 1), shown, label, hint)
     return text.replace("\r\n", "\n")
 
 
@@ -150,20 +177,23 @@ def _check_text(text: str, path: str) -> None:
         if len(line) > MAX_LINE:
             span = Span(path, start, start + 1)
             headline = f"a line of {len(line):,} characters; {MAX_LINE:,} are allowed"
-            _fail("E103", headline, span, text)
+            _fail("E103", headline, span, text, help="break the line")
         if _LONG_KEY.match(line):
             _fail("E103", "a key of more than 16 parts", Span(path, start, start + 1), text)
         start += len(line) + 1
     for offset, character in enumerate(text):
         if _invisible(character):
             name = f"U+{ord(character):04X}"
-            _fail("E105", f"an invisible character, {name}", Span(path, offset, offset + 1), text)
+            hint = "remove it" if offset else "save the file without a byte order mark"
+            span = Span(path, offset, offset + 1)
+            _fail("E105", f"an invisible character, {name}", span, text, help=hint)
     depth = 0
     for token in _TOKEN.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > MAX_DEPTH:
             span = Span(path, token.start(), token.end())
-            _fail("E103", f"brackets more than {MAX_DEPTH} deep", span, text)
+            hint = "lists of numbers are as deep as the variable has dimensions"
+            _fail("E103", f"brackets more than {MAX_DEPTH} deep", span, text, help=hint)
 
 
 def _invisible(character: str) -> bool:
@@ -178,7 +208,8 @@ def _check_strings(data: Any, location: Location, index: SpanIndex) -> None:
         for character in part:
             if _invisible(character):
                 headline = f"an invisible character, U+{ord(character):04X}, written as an escape"
-                _fail("E105", headline, index.value(*where), index.text)
+                hint = "between ''' and ''' a backslash stands for itself"
+                _fail("E105", headline, index.value(*where), index.text, help=hint)
 
 
 def _strings(data: Any, location: Location) -> Iterator[tuple[str, Location]]:
@@ -193,21 +224,15 @@ def _strings(data: Any, location: Location) -> Iterator[tuple[str, Location]]:
             yield from _strings(value, (*location, number))
 
 
-def _locate(message: str, text: str, path: str) -> tuple[str, Span]:
-    """Split the parser's message from the position at its end."""
+def _locate(message: str, text: str) -> tuple[str, int]:
+    """The parser's message, and the offset that it names at its end."""
     where = _WHERE.search(message)
     if where is None:
-        return message, Span(path, 0, 0)
-    message = message[: where.start()]
-    if message == "Illegal character '\\n'":
-        message = "a string is not closed on its line"
-    message = message[:1].lower() + message[1:]
+        return message, 0
     if where[1] is None:
-        end = len(text.rstrip())
-        return message, Span(path, end, end)
+        return message, len(text.rstrip())
     lines = text.split("\n")
-    start = sum(len(line) + 1 for line in lines[: int(where[1]) - 1]) + int(where[2]) - 1
-    return message, Span(path, start, start + 1)
+    return message, sum(len(line) + 1 for line in lines[: int(where[1]) - 1]) + int(where[2]) - 1
 
 
 def _plain(node: Any, location: Location, index: SpanIndex) -> Any:

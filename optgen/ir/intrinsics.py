@@ -41,6 +41,7 @@ class Intrinsic:
         precedence: how tightly the printed form binds; higher binds tighter.
         host: how generated host code spells it; ``{0}`` stands for the first argument.
         cpu: how generated CPU kernels spell it.
+        cuda: how generated CUDA kernels spell it; empty if as CPU kernels do.
         truth_parameters: which parameters are truth values instead of numbers.
         gives_truth: whether the result is a truth value.
         exact: whether every backend gives the interpreter's result to the bit.
@@ -48,6 +49,7 @@ class Intrinsic:
         initial: the value of a reduction over no elements.
         element: for a reduction, how one element enters it, on the float64 value of the element.
         public: whether a spec may use it by name.
+        latex: how formulas spell it; ``#1`` stands for the first argument.
     """
 
     name: str
@@ -65,6 +67,12 @@ class Intrinsic:
     initial: float = 0.0
     element: Meaning | None = None
     public: bool = True
+    cuda: str = ""
+    latex: str = ""
+
+    def spelling(self, target: str) -> str:
+        """How the generated code of a target spells it: ``host``, ``cpu`` or ``cuda``."""
+        return {"host": self.host, "cpu": self.cpu, "cuda": self.cuda or self.cpu}[target]
 
     def result_rate(self, argument_rate: Rate) -> Rate:
         """The rate of the result for the join of the arguments' rates."""
@@ -90,12 +98,25 @@ def _sign(x: Any) -> Any:
 _OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY, _NEGATE, _POWER = 1, 2, 3, 4, 5, 6, 7, 8
 
 
-def _binary(name: str, operator: str, precedence: int, meaning: Meaning, doc: str) -> Intrinsic:
+def _binary(
+    name: str, operator: str, precedence: int, meaning: Meaning, doc: str, latex: str
+) -> Intrinsic:
     text = f"{{0}} {operator} {{1}}"
-    return Intrinsic(name, ("x", "y"), meaning, doc, operator, precedence, text, text, public=False)
+    return Intrinsic(
+        name,
+        ("x", "y"),
+        meaning,
+        doc,
+        operator,
+        precedence,
+        text,
+        text,
+        public=False,
+        latex=latex,
+    )
 
 
-def _comparison(name: str, operator: str, meaning: Meaning) -> Intrinsic:
+def _comparison(name: str, operator: str, meaning: Meaning, sign: str) -> Intrinsic:
     text = f"{{0}} {operator} {{1}}"
     doc = f"Whether `x {operator} y`; false if either is NaN."
     if operator == "!=":
@@ -111,10 +132,11 @@ def _comparison(name: str, operator: str, meaning: Meaning) -> Intrinsic:
         text,
         gives_truth=True,
         public=False,
+        latex=f"#1 {sign} #2",
     )
 
 
-def _logical(name: str, precedence: int, meaning: Meaning, doc: str) -> Intrinsic:
+def _logical(name: str, precedence: int, meaning: Meaning, doc: str, sign: str) -> Intrinsic:
     unary = name == "not"
     text = "not {0}" if unary else f"{{0}} {name} {{1}}"
     return Intrinsic(
@@ -129,13 +151,14 @@ def _logical(name: str, precedence: int, meaning: Meaning, doc: str) -> Intrinsi
         truth_parameters=(0,) if unary else (0, 1),
         gives_truth=True,
         public=False,
+        latex=f"{sign} #1" if unary else f"#1 {sign} #2",
     )
 
 
 _ROWS = (
-    _binary("add", "+", _ADD, np.add, "The sum."),
-    _binary("subtract", "-", _ADD, np.subtract, "The difference."),
-    _binary("multiply", "*", _MULTIPLY, np.multiply, "The product."),
+    _binary("add", "+", _ADD, np.add, "The sum.", "#1 + #2"),
+    _binary("subtract", "-", _ADD, np.subtract, "The difference.", "#1 - #2"),
+    _binary("multiply", "*", _MULTIPLY, np.multiply, "The product.", r"#1 \, #2"),
     Intrinsic(
         "divide",
         ("x", "y"),
@@ -146,6 +169,7 @@ _ROWS = (
         "divide({0}, {1})",
         "{0} / {1}",
         public=False,
+        latex=r"\frac{#1}{#2}",
     ),
     Intrinsic(
         "power",
@@ -158,6 +182,7 @@ _ROWS = (
         "{0} ** {1}",
         exact=False,
         public=False,
+        latex="#1^{#2}",
     ),
     Intrinsic(
         "square",
@@ -166,6 +191,7 @@ _ROWS = (
         "`x * x`; the meaning of `x ** 2`.",
         host="square({0})",
         cpu="square({0})",
+        latex="#1^{2}",
     ),
     Intrinsic(
         "negative",
@@ -177,16 +203,17 @@ _ROWS = (
         "-{0}",
         "-{0}",
         public=False,
+        latex="-#1",
     ),
-    _comparison("less", "<", np.less),
-    _comparison("less_equal", "<=", np.less_equal),
-    _comparison("greater", ">", np.greater),
-    _comparison("greater_equal", ">=", np.greater_equal),
-    _comparison("equal", "==", np.equal),
-    _comparison("not_equal", "!=", np.not_equal),
-    _logical("and", _AND, np.logical_and, "Whether both conditions hold."),
-    _logical("or", _OR, np.logical_or, "Whether either condition holds."),
-    _logical("not", _NOT, np.logical_not, "Whether the condition does not hold."),
+    _comparison("less", "<", np.less, "<"),
+    _comparison("less_equal", "<=", np.less_equal, r"\le"),
+    _comparison("greater", ">", np.greater, ">"),
+    _comparison("greater_equal", ">=", np.greater_equal, r"\ge"),
+    _comparison("equal", "==", np.equal, "="),
+    _comparison("not_equal", "!=", np.not_equal, r"\ne"),
+    _logical("and", _AND, np.logical_and, "Whether both conditions hold.", r"\land"),
+    _logical("or", _OR, np.logical_or, "Whether either condition holds.", r"\lor"),
+    _logical("not", _NOT, np.logical_not, "Whether the condition does not hold.", r"\lnot"),
     Intrinsic(
         "where",
         ("condition", "x", "y"),
@@ -195,6 +222,7 @@ _ROWS = (
         precedence=0,
         host="{1} if {0} else {2}",
         cpu="{1} if {0} else {2}",
+        latex=r"\begin{cases} #2 & \text{if } #1 \\ #3 & \text{otherwise} \end{cases}",
         truth_parameters=(0,),
     ),
     Intrinsic(
@@ -204,8 +232,18 @@ _ROWS = (
         "The square root, correctly rounded; NaN below zero.",
         host="sqrt({0})",
         cpu="np.sqrt({0})",
+        cuda="sqrt({0})",
+        latex=r"\sqrt{#1}",
     ),
-    Intrinsic("abs", ("x",), np.abs, "The magnitude.", host="abs({0})", cpu="abs({0})"),
+    Intrinsic(
+        "abs",
+        ("x",),
+        np.abs,
+        "The magnitude.",
+        host="abs({0})",
+        cpu="abs({0})",
+        latex=r"\left|#1\right|",
+    ),
     Intrinsic(
         "sign",
         ("x",),
@@ -213,6 +251,7 @@ _ROWS = (
         "-1, 0 or 1; +0.0 for both zeros, NaN for NaN.",
         host="sign({0})",
         cpu="sign({0})",
+        latex=r"\operatorname{sign}\left(#1\right)",
     ),
     Intrinsic(
         "minimum",
@@ -221,6 +260,8 @@ _ROWS = (
         "The smaller value; NaN if either is NaN; of two zeros either one.",
         host="minimum({0}, {1})",
         cpu="np.minimum({0}, {1})",
+        cuda="minimum({0}, {1})",
+        latex=r"\min\left(#1, #2\right)",
     ),
     Intrinsic(
         "maximum",
@@ -229,6 +270,8 @@ _ROWS = (
         "The larger value; NaN if either is NaN; of two zeros either one.",
         host="maximum({0}, {1})",
         cpu="np.maximum({0}, {1})",
+        cuda="maximum({0}, {1})",
+        latex=r"\max\left(#1, #2\right)",
     ),
     Intrinsic(
         "clip",
@@ -237,6 +280,8 @@ _ROWS = (
         "`minimum(maximum(x, low), high)`.",
         host="clip({0}, {1}, {2})",
         cpu="np.minimum(np.maximum({0}, {1}), {2})",
+        cuda="minimum(maximum({0}, {1}), {2})",
+        latex=r"\operatorname{clip}\left(#1, #2, #3\right)",
     ),
     Intrinsic(
         "exp",
@@ -245,6 +290,8 @@ _ROWS = (
         "e to the power `x`.",
         host="exp({0})",
         cpu="np.exp({0})",
+        cuda="exp({0})",
+        latex=r"\exp\left(#1\right)",
         exact=False,
     ),
     Intrinsic(
@@ -254,6 +301,8 @@ _ROWS = (
         "The natural logarithm; minus infinity at zero, NaN below.",
         host="log({0})",
         cpu="np.log({0})",
+        cuda="log({0})",
+        latex=r"\log\left(#1\right)",
         exact=False,
     ),
     Intrinsic(
@@ -263,6 +312,8 @@ _ROWS = (
         "The hyperbolic tangent.",
         host="tanh({0})",
         cpu="np.tanh({0})",
+        cuda="tanh({0})",
+        latex=r"\tanh\left(#1\right)",
         exact=False,
     ),
     Intrinsic(
@@ -273,6 +324,7 @@ _ROWS = (
         reduces=Reduction.VARIABLE,
         element=lambda x: x,
         cpu="{0}",
+        latex=r"\sum\left(#1\right)",
     ),
     Intrinsic(
         "sum_of_squares",
@@ -282,6 +334,7 @@ _ROWS = (
         reduces=Reduction.VARIABLE,
         element=lambda x: x * x,
         cpu="square({0})",
+        latex=r"\left\lVert #1 \right\rVert_2^2",
     ),
     Intrinsic(
         "max",
@@ -292,6 +345,7 @@ _ROWS = (
         initial=-np.inf,
         element=lambda x: x,
         cpu="{0}",
+        latex=r"\max\left(#1\right)",
     ),
     Intrinsic(
         "sum_over_variables",
@@ -299,6 +353,7 @@ _ROWS = (
         np.add,
         "The sum over all variables of the step, in the order of build, in float64.",
         reduces=Reduction.ALL_VARIABLES,
+        latex=r"\sum_{\text{variables}}\left(#1\right)",
         public=False,
     ),
 )
@@ -319,12 +374,14 @@ class Shorthand:
         parameters: the names of the parameters.
         expansion: the equation-language text that it stands for, in terms of the parameters.
         doc: one line for the language reference.
+        latex: how formulas spell it; ``#1`` stands for the first argument.
     """
 
     name: str
     parameters: tuple[str, ...]
     expansion: str
     doc: str
+    latex: str
 
 
 SHORTHANDS: dict[str, Shorthand] = {
@@ -335,12 +392,14 @@ SHORTHANDS: dict[str, Shorthand] = {
             ("x",),
             "sqrt(sum_of_squares(x))",
             "The L2 norm over the variable, squared and summed in float64; 0 for no elements.",
+            r"\left\lVert #1 \right\rVert_2",
         ),
         Shorthand(
             "mean",
             ("x",),
             "sum(x) / size",
             "The mean over the variable, summed in float64; NaN for no elements.",
+            r"\operatorname{mean}\left(#1\right)",
         ),
     )
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from optgen.runtime.device_arrays import interface_of
 from optgen.runtime.variable import Variable
 
 
@@ -16,10 +17,12 @@ def as_list(what: str, items: Any) -> list[Any]:
 
     The list keeps its items alive, whatever a callable argument does to the caller's.
     """
-    if isinstance(items, np.ndarray | Variable):
+    if isinstance(items, list | tuple):
+        return list(items)
+    if isinstance(items, np.ndarray | Variable) or interface_of(items) is not None:
         raise ValueError(
-            f"{what}: expected a list of arrays, received one array of shape {items.shape}. "
-            "Put it in a list."
+            f"{what}: expected a list of arrays, received one array of shape "
+            f"{tuple(items.shape)}. Put it in a list."
         )
     if not isinstance(items, Iterable):
         raise ValueError(f"{what}: expected a list of arrays, received {type(items).__name__}.")

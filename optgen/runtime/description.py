@@ -63,12 +63,15 @@ class StageScalars:
         function: from the values of ``inputs`` to a tuple with the values of ``outputs``.
         inputs: names of known scalars.
         outputs: names by which phases and other stages refer to the results.
+        cuda: for a function of sums over all variables, the module and stem of the kernel that
+            computes it on a device: ``package.module.stem``; empty for others.
     """
 
     stage: str
     function: Callable[..., tuple[float, ...]]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    cuda: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Phase:
         name: its name within the mode.
         serial: compiled driver that runs on the calling thread.
         parallel: compiled driver that runs on all threads, with the same arguments.
+        cuda: the module and stem of its CUDA kernels, which are imported when they are needed:
+            ``package.module.stem``.
         scalars: from the values of ``inputs`` to the driver's scalars, float64 on the host.
         inputs: names of scalars of this call: hyperparameters, common arguments, ``t``,
             ``iterations``, step slots as they were before the call, outputs of stages, sums over
@@ -96,6 +101,7 @@ class Phase:
     name: str
     serial: Callable[..., None]
     parallel: Callable[..., None]
+    cuda: str
     scalars: Callable[..., tuple[float, ...]]
     inputs: tuple[str, ...] = ()
     stage_scalars: tuple[tuple[str, str], ...] = ()

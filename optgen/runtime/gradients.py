@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optgen.runtime.arrays import Array, address_of, check_gradient
+from optgen.runtime.device_arrays import interface_of, mixture
 from optgen.runtime.kernels import IN_PLACE
-from optgen.runtime.plan import describe
-from optgen.runtime.state import Participants, State
+from optgen.runtime.plan import Participants, describe
+
+if TYPE_CHECKING:
+    from optgen.runtime.host import HostTables
+    from optgen.runtime.state import State
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,16 @@ class GradientReader:
     """Checks gradients against the variables of a state and puts their addresses into its tables.
 
     Args:
-        state: the variables, their tables and their memory.
+        state: the variables, which are NumPy arrays.
+        tables: their tables.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, tables: HostTables) -> None:
         self._state = state
+        self._tables = tables
         self._expected = [
             (group, w.dtype.str, w.shape, w.itemsize, w.nbytes)
-            for (group, _), w in zip(state.places, state.variables, strict=True)
+            for (group, _), w in zip(self._tables.places, state.layouts, strict=True)
         ]
         self._gathered: set[int] = set()
 
@@ -58,13 +65,13 @@ class GradientReader:
                 become read-only.
         """
         state = self._state
-        may_touch = state.memory.may_touch
-        addresses: list[list[int]] = [[] for _ in state.groups]
+        may_touch = state.regions.may_touch
+        addresses: list[list[int]] = [[] for _ in self._tables.groups]
         unusual: list[tuple[int, Array]] = []
         missing = 0
         for position, gradient in enumerate(gradients):
             group, typestr, shape, itemsize, nbytes = self._expected[position]
-            if not state.variables[position].flags.writeable:
+            if not state.layouts[position].flags.writeable:
                 raise ValueError(f"variable {position} has become read-only; make it writable.")
             if gradient is None:
                 missing += 1
@@ -95,8 +102,11 @@ class GradientReader:
         return Gradients(addresses, unusual, missing, state.participants(pattern))
 
     def _check(self, position: int, gradient: object) -> Array:
-        array = check_gradient(position, gradient, self._state.variables[position])
-        name = self._state.memory.name_of_overlap(array)
+        if interface_of(gradient) is not None:
+            what, variable = f"gradient of variable {position}", self._state.variables[position]
+            raise mixture(what, gradient, "its variable", variable)
+        array = check_gradient(position, gradient, self._state.layouts[position])
+        name = self._state.regions.name_of_overlap(array)
         if name is not None:
             raise ValueError(
                 f"gradient of variable {position}: expected memory of its own, received an array "
@@ -110,20 +120,20 @@ class GradientReader:
         Args:
             gradients: the result of ``read``, which the caller keeps alive during the launches.
         """
-        state = self._state
-        for group, addresses in zip(state.groups, gradients.addresses, strict=True):
+        tables = self._tables
+        for group, addresses in zip(tables.groups, gradients.addresses, strict=True):
             group.pointers[:, 1] = addresses
         if self._gathered:
             self._forget_layouts()
         for position, array in gradients.unusual:
-            group_index, row = state.places[position]
-            group = state.groups[group_index]
+            group_index, row = tables.places[position]
+            group = tables.groups[group_index]
             describe(group.layout[row, 1], array, group.like.dtype)
             self._gathered.add(position)
 
     def _forget_layouts(self) -> None:
         """Return all gradients' layouts to the usual one, before addresses go out of date."""
         for position in self._gathered:
-            group_index, row = self._state.places[position]
-            self._state.groups[group_index].layout[row, 1, 0] = IN_PLACE
+            group_index, row = self._tables.places[position]
+            self._tables.groups[group_index].layout[row, 1, 0] = IN_PLACE
         self._gathered.clear()

@@ -13,7 +13,7 @@ def described(state: State) -> list[dict[str, Any]]:
     """Say what the variables of a state are: name, shape and dtype of each."""
     return [
         {"name": name, "shape": list(w.shape), "dtype": w.dtype.name}
-        for name, w in zip(state.names, state.variables, strict=True)
+        for name, w in zip(state.names, state.layouts, strict=True)
     ]
 
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from optgen.runtime.arguments import checked_name
@@ -16,6 +15,7 @@ from optgen.runtime.arrays import Array
 from optgen.runtime.attributes import Attributes
 from optgen.runtime.calls import check_operation_name, unzipped
 from optgen.runtime.checkpoint import Checkpoint, write
+from optgen.runtime.device_arrays import to_host
 from optgen.runtime.dynamic_scale import CHECKS, GROWTH_STEPS, INITIAL_SCALE, KEYS, DynamicScale
 from optgen.runtime.header import check_class
 from optgen.runtime.minimize import Minimizer
@@ -216,7 +216,7 @@ class LossScaleOptimizer(Attributes, Minimizer):
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``."""
-        return [np.array(array, subok=False) for array in self.weights]
+        return [to_host(array) for array in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""

@@ -12,13 +12,14 @@ from typing import Any
 
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list, check_count, check_operation_name, unzipped
-from optgen.runtime.gradients import GradientReader
+from optgen.runtime.memory import Reader
 from optgen.runtime.minimize import Minimizer
+from optgen.runtime.phases import Scalars
 from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
 from optgen.runtime.stateful import LARGEST_COUNT
-from optgen.runtime.step import Scalars, are_finite, run_call, scalars_of_call
+from optgen.runtime.step import are_finite, run_call, scalars_of_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _MOST_NAMED = 5
@@ -32,8 +33,11 @@ class Optimizer(Saving, Minimizer):
 
     A subclass describes its optimizer by class attributes and chooses its mode. Variables are
     writable NumPy arrays of float32 or float64, of any shape, or ``optgen.Variable``s that hold
-    one, and are updated in place. Hyperparameters and common arguments are attributes. A call
-    that raises changes nothing.
+    one, and are updated in place. They may be arrays of one CUDA device instead (of torch, CuPy,
+    Numba: what has ``__cuda_array_interface__``). Gradients then are, too, and so is the state; a
+    step works on the current stream of their library, on which gradients must be ready, and does
+    not wait for it. Hyperparameters and common arguments are attributes. A call that raises
+    changes nothing.
 
     Attributes:
         name: the name given to the constructor.
@@ -155,7 +159,7 @@ class Optimizer(Saving, Minimizer):
     def _step(
         self,
         state: State,
-        reader: GradientReader,
+        reader: Reader,
         gradients: list[Any],
         loss_scale: float | None,
         only_if_finite: bool,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,21 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Participants:
+    """Which variables have a gradient in a call, as the tables they are in select them.
+
+    Attributes:
+        present: those with a gradient.
+        absent: those without.
+        kind: calls of one program with equal kinds need the same kernels.
+    """
+
+    present: Any
+    absent: Any
+    kind: Hashable
+
+
+@dataclass(frozen=True)
 class Group:
     """All variables of one dtype, as the drivers' tables.
 
@@ -72,6 +88,18 @@ class Group:
         chunks = chunks[chosen[chunks[:, 0]]]
         return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()))
 
+    def tables(self, part: Selection) -> tuple[Any, ...]:
+        """Return the argument ``tables`` of a driver that is launched over a selection."""
+        return (
+            part.chunks,
+            part.rows,
+            self.blocks,
+            self.pointers,
+            self.layout,
+            self.tensor,
+            self.block_sums,
+        )
+
 
 def make_group(
     positions: Sequence[int],
@@ -91,7 +119,7 @@ def make_group(
         reductions: numbers per block.
     """
     dtype = variables[0].dtype
-    blocks = _number_blocks(variables)
+    blocks = number_blocks(variables)
     pointers = np.array(
         [
             [address_of(variable), 0, *(0 if a is None else address_of(a) for a in arrays)]
@@ -103,7 +131,7 @@ def make_group(
     layout = np.zeros((len(variables), 2, _LENGTHS + 2 * axes), np.int64)
     for row, variable in enumerate(variables):
         describe(layout[row, 0], variable, dtype)
-    chunks = _cut_chunks(variables, blocks)
+    chunks = cut_chunks(variables, blocks, CHUNK)
     return Group(
         like=np.empty(0, dtype),
         positions=tuple(positions),
@@ -118,18 +146,18 @@ def make_group(
     )
 
 
-def _number_blocks(variables: Iterable[Array]) -> Table:
+def number_blocks(variables: Iterable[Array]) -> Table:
     """Return the first block and the number of blocks of each variable."""
     counts = np.array([-(-variable.size // BLOCK) for variable in variables], np.int64)
     return np.stack([np.cumsum(counts) - counts, counts], axis=1)
 
 
-def _cut_chunks(variables: Iterable[Array], blocks: Table) -> Table:
-    """Return the pieces of work, cut at multiples of a block; none for empty variables."""
+def cut_chunks(variables: Iterable[Array], blocks: Table, length: int) -> Table:
+    """Return the pieces of work, of a multiple of a block; none for empty variables."""
     rows = [
-        (row, offset, min(CHUNK, variable.size - offset), blocks[row, 0] + offset // BLOCK)
+        (row, offset, min(length, variable.size - offset), blocks[row, 0] + offset // BLOCK)
         for row, variable in enumerate(variables)
-        for offset in range(0, variable.size, CHUNK)
+        for offset in range(0, variable.size, length)
     ]
     return np.array(rows, np.int64).reshape(-1, 4)
 

@@ -12,7 +12,7 @@ from optgen.runtime.arrays import Array
 from optgen.runtime.checkpoint import VERSION, Checkpoint, Header, read, write
 from optgen.runtime.configuration import is_function
 from optgen.runtime.description import Value
-from optgen.runtime.gradients import GradientReader
+from optgen.runtime.device_arrays import assign, on_host
 from optgen.runtime.header import checked_header, described
 from optgen.runtime.state_access import StateAccess, check_is_count, converted_for
 from optgen.runtime.values import Tensor
@@ -64,13 +64,13 @@ class Saving(StateAccess):
         restore(self, path, custom_objects)
 
     def _checkpoint(self) -> Checkpoint:
-        """Return everything that a file needs; the arrays are live."""
+        """Return everything that a file needs; arrays of the host are live."""
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
             header["variables"] = described(self._state)
             header["excluded"] = list(self._state.excluded)
-            arrays |= self._state.by_key()
+            arrays |= {key: on_host(a) for key, a in self._state.by_key().items()}
         elif self._excluded_variables:
             raise ValueError(
                 "exclude_from_weight_decay: a file cannot say which variables var_list holds "
@@ -106,7 +106,7 @@ class Saving(StateAccess):
         state = self._empty_state(variables, names, slots)
         state.excluded = tuple(excluded)
         self._fill_columns(state, self._settings.values)
-        self._state, self._reader = state, GradientReader(state)
+        self._state, self._reader = state, state.tables.reader(state)
 
     def _with_own_callables(
         self, config: Mapping[str, Value], custom_objects: Mapping[str, Any]
@@ -141,7 +141,7 @@ class Saving(StateAccess):
                 raise ValueError(
                     f"{key}: expected {target.dtype.name}, received {value.dtype.name}."
                 )
-            target[...] = converted_for(key, target, value)
+            assign(target, converted_for(key, target, value))
         check_is_count(_ITERATION, self._iteration)
         for key, array in added.items():
             if key.startswith(_ADDED_WEIGHT):
@@ -151,7 +151,8 @@ class Saving(StateAccess):
                 known = () if self._state is None else range(len(self._state.variables))
                 if self._state is None or position not in map(str, known):
                     raise ValueError(f"state: expected no {key!r} without its variable.")
-                self._state.added_slots.setdefault(name, {})[int(position)] = array.view(Tensor)
+                placed = self._state.memory.placed(array)
+                self._state.added_slots.setdefault(name, {})[int(position)] = placed
 
     # Copies --------------------------------------------------------------------------------
 
@@ -165,11 +166,12 @@ class Saving(StateAccess):
         found = {name: value for name, value in vars(self).items() if name not in remade}
         found["version"] = VERSION
         if self._state is not None:
+            self._state.memory.check_copyable(self._state.variables)
             found["_state"] = {
                 "variables": self._state.variables,
                 "names": self._state.names,
                 "excluded": self._state.excluded,
-                "arrays": self._state.by_key(),
+                "arrays": {key: on_host(a) for key, a in self._state.by_key().items()},
             }
         return found
 

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from optgen.runtime.arrays import Array, check_variable, memory_key
+from optgen.runtime.arrays import Array, memory_key
 from optgen.runtime.description import Mode, Slot
-from optgen.runtime.launch import PARALLEL_FROM
+from optgen.runtime.device_arrays import interface_of, kind_of, mixture
+from optgen.runtime.memory import Tables, memory_of
 from optgen.runtime.overlap import MemoryMap, first_overlap
-from optgen.runtime.plan import Group, Selection, make_group
+from optgen.runtime.plan import Participants
 from optgen.runtime.values import Tensor
-
-
-@dataclass(frozen=True)
-class Participants:
-    """Which variables have a gradient in a call, per dtype group.
-
-    Attributes:
-        present: those with a gradient.
-        absent: those without.
-    """
-
-    present: tuple[Selection, ...]
-    absent: tuple[Selection, ...]
-
-    @cached_property
-    def large(self) -> tuple[bool, ...]:
-        """Whether each selection, present ones first, is large enough for several threads."""
-        return tuple(s.elements >= PARALLEL_FROM for s in (*self.present, *self.absent))
 
 
 class State:
     """Variables, slots, averages, accumulators and the tables over them.
+
+    All of them live where the variables do, but for what there is one of per optimizer, which
+    lives on the host. Device arrays are written as ``Array`` here, too.
 
     Args:
         variables: what the optimizer was given to build with.
@@ -46,7 +31,9 @@ class State:
         names: the variables' names, None for one that has none.
 
     Attributes:
+        memory: where the variables live.
         variables: the arrays themselves, in the order of build.
+        layouts: where and how each of them lies; see ``Memory``.
         names: their names, None for one that has none.
         excluded: whether each is left out of what may differ between variables.
         slots: element and per-variable slots in declaration order, one array per variable.
@@ -54,9 +41,8 @@ class State:
         added_slots: slots that the user added: by name, an array for the position of a variable.
         averages: arrays like the variables, copies of them at first; empty if off.
         accumulators: arrays like the variables, zero at first; empty if off.
-        groups: the tables, one per dtype.
-        places: group index and row of each variable.
-        memory: where all of it lies, to refuse gradients that overlap it.
+        tables: what kernels see of it.
+        regions: where all of it lies, to refuse gradients that overlap it.
         rehearsed: the kinds of calls whose kernels are known to be compiled.
 
     Raises:
@@ -74,15 +60,17 @@ class State:
     ) -> None:
         if not variables:
             raise ValueError("variables: expected at least one NumPy array, received none.")
-        self.variables = [check_variable(i, variable) for i, variable in enumerate(variables)]
+        self.memory = memory_of(variables)
+        self.layouts = [self.memory.check_variable(i, w) for i, w in enumerate(variables)]
+        self.variables: list[Any] = list(variables)
         self.names = tuple(names)
         self.excluded = (False,) * len(variables)
-        named = [(f"variable {i}", variable) for i, variable in enumerate(self.variables)]
-        _refuse_overlap(named)
-        self.averages: list[Array] = [_copied(w) for w in self.variables if averages]
-        self.accumulators: list[Array] = [_filled(w, 0.0) for w in self.variables if accumulators]
+        _refuse_overlap(self.layouts)
+        copied, filled = self.memory.copied, self.memory.filled
+        self.averages = [copied(w) for w in self.variables if averages]
+        self.accumulators = [filled(w, 0.0) for w in self.layouts if accumulators]
         self.slots: dict[str, list[Array]] = {
-            slot.name: [_element_slot(slot, w) for w in self.variables]
+            slot.name: self._element_slots(slot)
             for slot in slots
             if slot.name in mode.element_slots
         }
@@ -91,40 +79,24 @@ class State:
             for slot in slots
             if slot.name in mode.step_slots
         }
-        self._make_groups(mode)
+        streams = [self._streams(mode, position) for position in range(len(self.variables))]
+        self.tables: Tables = self.memory.tables(mode, self.layouts, streams)
         self._add_variable_slots(mode, slots)
         self.slots = {slot.name: self.slots[slot.name] for slot in slots if slot.name in self.slots}
         self._optional = {slot.name for slot in slots if slot.optional}
         self._slot_names = [s.name for s in slots if s.name in {**self.slots, **self.step_slots}]
         self.added_slots: dict[str, dict[int, Array]] = {}
-        self.memory = MemoryMap([*named, *self._named_state()])
         self._position_by_id = {id(w): i for i, w in enumerate(self.variables)}
-        self._positions_by_key: dict[object, list[int]] = {}
-        for position, variable in enumerate(self.variables):
-            self._positions_by_key.setdefault(memory_key(variable), []).append(position)
-        everything = tuple(group.everything for group in self.groups)
-        nothing = tuple(group.select(lambda position: False) for group in self.groups)
-        self.all_present = Participants(everything, nothing)
+        self._find_regions()
+        self.all_present = self.tables.all_present
         self.rehearsed: set[object] = set()
         self._last_pattern: tuple[bool, ...] = ()
         self._last_participants = self.all_present
 
-    def _make_groups(self, mode: Mode) -> None:
-        reductions = max((phase.reductions for phase in mode.phases), default=0)
-        self.groups: list[Group] = []
-        self.places: list[tuple[int, int]] = [(0, 0)] * len(self.variables)
-        for dtype in dict.fromkeys(w.dtype for w in self.variables):
-            positions = [i for i, w in enumerate(self.variables) if w.dtype == dtype]
-            for row, position in enumerate(positions):
-                self.places[position] = len(self.groups), row
-            group = make_group(
-                positions,
-                [self.variables[i] for i in positions],
-                [self._streams(mode, i) for i in positions],
-                len(mode.columns),
-                reductions,
-            )
-            self.groups.append(group)
+    def _element_slots(self, slot: Slot) -> list[Array]:
+        if isinstance(slot.initial, str):
+            return [self.memory.copied(w) for w in self.variables]
+        return [self.memory.filled(layout, slot.initial) for layout in self.layouts]
 
     def _streams(self, mode: Mode, position: int) -> list[Array | None]:
         return [
@@ -134,24 +106,47 @@ class State:
         ]
 
     def _add_variable_slots(self, mode: Mode, slots: Sequence[Slot]) -> None:
-        """Make each per-variable slot a column of the groups' tables."""
+        """Make each per-variable slot a column of the tables."""
+        everything = range(len(self.variables))
         for slot in slots:
             if slot.name in mode.variable_slots:
                 column = mode.columns.index(slot.name)
-                self.slots[slot.name] = [
-                    self.groups[group].tensor[row, column, ...].view(Tensor)
-                    for group, row in self.places
-                ]
-                for view in self.slots[slot.name]:
-                    view[...] = slot.initial
+                self.slots[slot.name] = [self.tables.number(i, column) for i in everything]
+                self.fill_column(column, [float(slot.initial) for _ in everything])
         for name, numbers in (
-            ("size", [float(w.size) for w in self.variables]),
-            ("rank", [float(w.ndim) for w in self.variables]),
+            ("size", [float(w.size) for w in self.layouts]),
+            ("rank", [float(w.ndim) for w in self.layouts]),
         ):
             if name in mode.columns:
                 self.fill_column(mode.columns.index(name), numbers)
 
+    def _find_regions(self) -> None:
+        named = [(f"variable {position}", layout) for position, layout in enumerate(self.layouts)]
+        self.regions = MemoryMap([*named, *self._named_state()])
+        self._positions_by_key: dict[object, list[int]] = {}
+        for position, layout in enumerate(self.layouts):
+            self._positions_by_key.setdefault(memory_key(layout), []).append(position)
+
+    def relocate(self, layouts: list[Array]) -> None:
+        """Take notice that variables lie elsewhere than before.
+
+        Args:
+            layouts: where and how they lie now; shapes and dtypes are those of before.
+
+        Raises:
+            ValueError: if two overlap.
+        """
+        _refuse_overlap(layouts)
+        self.layouts = layouts
+        self._find_regions()
+
     def _named_state(self) -> Iterator[tuple[str, Array]]:
+        for name, array in self._named_arrays():
+            layout = self.memory.layout(array)
+            if layout is not None:
+                yield name, layout
+
+    def _named_arrays(self) -> Iterator[tuple[str, Array]]:
         for position, average in enumerate(self.averages):
             yield f"the average of variable {position}", average
         for position, accumulator in enumerate(self.accumulators):
@@ -169,8 +164,13 @@ class State:
             column: index among the mode's columns.
             values: one per variable, in the order of build.
         """
-        for (group, row), value in zip(self.places, values, strict=True):
-            self.groups[group].tensor[row, column] = value
+        self.tables.fill_column(column, values)
+
+    def finalize(self, positions: Sequence[int]) -> None:
+        """Give variables the values of their averages; ValueError if one cannot be written."""
+        for position in positions:
+            self.memory.check_writable(position, self.variables[position])
+        self.memory.copy_all([(self.variables[i], self.averages[i]) for i in positions])
 
     def in_order_of_variables(self) -> list[Array]:
         """Return all arrays that change with steps, apart from the variables, in Keras 3's order.
@@ -258,48 +258,37 @@ class State:
         return ordered
 
     def _position_by_memory(self, index: int, variable: object, seen: set[int]) -> int:
-        known: list[int] = []
-        if isinstance(variable, np.ndarray):
-            known = self._positions_by_key.get(memory_key(variable), [])
+        layout = self.memory.layout(variable)
+        known = [] if layout is None else self._positions_by_key.get(memory_key(layout), [])
         if not known:
-            received = (
-                f"an array of shape {variable.shape} and dtype {variable.dtype.name}"
-                if isinstance(variable, np.ndarray)
-                else f"{type(variable).__module__}.{type(variable).__qualname__}"
-            )
-            raise ValueError(
-                f"variable {index} of this call is unknown: expected one of the "
-                f"{len(self.variables)} variables that the optimizer was built with, received "
-                f"{received}. Construct another optimizer for other variables."
-            )
+            raise self._unknown(index, variable, layout)
         # Empty arrays may lie at one address: take one that is still free.
         return next((position for position in known if position not in seen), known[0])
+
+    def _unknown(self, index: int, variable: object, layout: Array | None) -> ValueError:
+        what = f"variable {index} of this call"
+        if layout is None and (isinstance(variable, np.ndarray) or interface_of(variable)):
+            return mixture(what, variable, "variable 0 of build", self.variables[0])
+        received = kind_of(variable)
+        if layout is not None:
+            received = f"an array of shape {layout.shape} and dtype {layout.dtype.name}"
+        return ValueError(
+            f"{what} is unknown: expected one of the {len(self.variables)} variables that the "
+            f"optimizer was built with, received {received}. Construct another optimizer for "
+            "other variables."
+        )
 
     def participants(self, pattern: tuple[bool, ...]) -> Participants:
         """Return who takes part for a pattern of present gradients; remembers the last pattern."""
         if pattern != self._last_pattern:
-            self._last_participants = Participants(
-                tuple(group.select(lambda i: pattern[i]) for group in self.groups),
-                tuple(group.select(lambda i: not pattern[i]) for group in self.groups),
-            )
+            self._last_participants = self.tables.select(pattern)
             self._last_pattern = pattern
         return self._last_participants
 
 
-def _element_slot(slot: Slot, variable: Array) -> Array:
-    return _copied(variable) if isinstance(slot.initial, str) else _filled(variable, slot.initial)
-
-
-def _copied(variable: Array) -> Tensor:
-    return np.array(variable, order="C", subok=False).view(Tensor)
-
-
-def _filled(variable: Array, value: float) -> Tensor:
-    return np.full(variable.shape, value, variable.dtype).view(Tensor)
-
-
-def _refuse_overlap(variables: Sequence[tuple[str, Array]]) -> None:
-    overlap = first_overlap(variables)
+def _refuse_overlap(layouts: Sequence[Array]) -> None:
+    named = [(f"variable {position}", layout) for position, layout in enumerate(layouts)]
+    overlap = first_overlap(named)
     if overlap is not None:
         raise ValueError(
             f"variables: expected arrays that share no memory, received {overlap[0]} and "

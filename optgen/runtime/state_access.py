@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list
+from optgen.runtime.device_arrays import assign, interface_of, layout_of, to_host
 from optgen.runtime.stateful import LARGEST_COUNT, Stateful
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
@@ -60,7 +61,7 @@ class StateAccess(Stateful):
 
     def get_weights(self) -> list[Array]:
         """Return copies of ``weights``; ``set_weights`` resumes from them bit for bit."""
-        return [np.array(array, subok=False) for array in self.weights]
+        return [to_host(array) for array in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; changes nothing if one is refused.
@@ -147,9 +148,10 @@ class StateAccess(Stateful):
         existing = state.slot_of(position, _checked_key("slot_name", slot_name))
         if existing is not None:
             return existing
-        variable = state.variables[position]
-        own_shape = variable.shape if shape is None and not _is_array(initializer) else shape
-        array = initial_array(initializer, own_shape, variable.dtype)
+        layout = state.layouts[position]
+        own_shape = layout.shape if shape is None and not _is_array(initializer) else shape
+        values = initial_array(initializer, own_shape, layout.dtype)
+        array: Array = state.memory.placed(values)
         state.added_slots.setdefault(slot_name, {})[position] = array
         return array
 
@@ -226,6 +228,8 @@ class StateAccess(Stateful):
             ValueError: if an argument is refused.
         """
         (reference,) = as_arrays([reference_variable])
+        if (interface := interface_of(reference)) is not None:
+            reference = layout_of("reference_variable", reference, interface)
         if not isinstance(reference, np.ndarray):
             raise ValueError(
                 "reference_variable: expected an array or a Variable, received "
@@ -302,7 +306,7 @@ def _free_name(stem: str, taken: Iterable[str]) -> str:
 def store_all(store: MutableMapping[str, Array], arrays: Sequence[Array]) -> None:
     """Put copies of arrays into a store under the keys ``"0"``, ``"1"``, ..."""
     for index, array in enumerate(arrays):
-        store[str(index)] = np.array(array, subok=False)
+        store[str(index)] = to_host(array)
 
 
 def check_is_count(what: str, value: Array) -> None:
@@ -366,7 +370,7 @@ def replace_all(
     for index, (check, array) in enumerate(zip(checks, converted, strict=False)):
         check(f"{what}[{index}]", array)
     for target, array in zip(targets, converted, strict=True):
-        target[...] = array
+        assign(target, array)
 
 
 def converted_for(what: str, target: Array, value: ArrayLike) -> Array:

@@ -14,7 +14,7 @@ from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list, names_of
 from optgen.runtime.configured import Configured
 from optgen.runtime.description import Hyperparameter, Slot, Value
-from optgen.runtime.gradients import GradientReader
+from optgen.runtime.memory import Reader
 from optgen.runtime.state import State
 from optgen.runtime.step import Programs
 from optgen.runtime.variable import Tensor, Variable, snapshot
@@ -36,7 +36,7 @@ class Stateful(Configured):
         super().__init__(hyperparameters, common, name, unknown)
         self._iteration = np.array(0, np.int64).view(Tensor)
         self._state: State | None = None
-        self._reader: GradientReader | None = None
+        self._reader: Reader | None = None
         self._excluded_variables: tuple[Any, ...] = ()
         self._excluded_names: tuple[str, ...] = ()
         self._added_weights: dict[str, Array] = {}
@@ -79,12 +79,14 @@ class Stateful(Configured):
         """Create the state for these variables; a second call with the same ones does nothing.
 
         Args:
-            variables: writable NumPy arrays of float32 or float64, or Variables; they are kept
-                alive.
+            variables: writable NumPy arrays of float32 or float64, or Variables, or arrays of
+                one CUDA device; they are kept alive.
 
         Raises:
-            ValueError: if one cannot be updated in place, two overlap, there is none, or the
-                optimizer was built with others before.
+            ValueError: if one cannot be updated in place, two overlap, there is none, some are on
+                a device and others are not, or the optimizer was built with others before.
+            ImportError: if they are device arrays, and numba-cuda is not installed.
+            RuntimeError: if they are, and there is no CUDA driver, device or toolkit.
         """
         given = as_list("variables", variables)
         if self._state is None:
@@ -95,11 +97,11 @@ class Stateful(Configured):
                 "Construct another optimizer for other variables."
             )
 
-    def _new_state(self, variables: Sequence[Any]) -> tuple[State, GradientReader]:
+    def _new_state(self, variables: Sequence[Any]) -> tuple[State, Reader]:
         state = self._empty_state(as_arrays(variables), names_of(variables), self._initial_slots())
         state.excluded = _matches(state, self._excluded_variables, self._excluded_names)
         self._fill_columns(state, self._settings.values)
-        return state, GradientReader(state)
+        return state, state.tables.reader(state)
 
     def _initial_slots(self) -> list[Slot]:
         """Return the slots; what starts as a hyperparameter starts as its value now."""
@@ -182,12 +184,7 @@ class Stateful(Configured):
                 f"variables: expected all {len(state.variables)} variables that the optimizer "
                 f"was built with, received {len(arrays)}."
             )
-        positions = state.positions_of(arrays)
-        for position in positions:
-            if not state.variables[position].flags.writeable:
-                raise ValueError(f"variable {position} has become read-only; make it writable.")
-        for position in positions:
-            np.copyto(state.variables[position], state.averages[position])
+        state.finalize(state.positions_of(arrays))
 
     def _built_state(self) -> State:
         """Return the state; ValueError if the optimizer is not built."""

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Sequence
 from optgen.backends.artifact import Artifact, Source, header, templates
 from optgen.backends.keras_api.documentation import ClassDocumentation, class_docstring
 from optgen.backends.keras_api.host import (
-    HostFunction,
     ModeTables,
+    cuda_constant,
     function_names,
     imports,
     mode_constant,
-    phase_function,
     stage_entry,
-    stage_functions,
 )
 from optgen.backends.layout import ModeLayout, phase_names
 from optgen.backends.pytext import LINE_LENGTH, call, docstring, indented, literal
+from optgen.backends.step_scalars import ScalarFunction, phase_function, stage_functions
 from optgen.ir.program import Hyperparameter, Program, Slot
 from optgen.ir.rate import ELEMENT, TENSOR
 
@@ -44,7 +43,8 @@ def emit_class(
     functions = _host_functions(modes)
     names = function_names(functions)
     texts = list(dict.fromkeys(function.text(names[function]) for function in functions.values()))
-    constants = ModeTables(modes, phase_names(modes), functions, names).texts()
+    constants = [cuda_constant(program.module)]
+    constants += ModeTables(modes, phase_names(modes), functions, names).texts()
     runtime_names = ["Hyperparameter", "LearningRateSchedule", "Mode", "Optimizer", "Phase"]
     runtime_names += ["Slot"] if program.slots else []
     common = [h for h in program.common if h.name not in _declared(program)]
@@ -69,7 +69,7 @@ def emit_class(
     return Artifact(f"{program.module}.py", text)
 
 
-def _host_functions(modes: Sequence[ModeLayout]) -> dict[tuple[str, str], HostFunction]:
+def _host_functions(modes: Sequence[ModeLayout]) -> dict[tuple[str, str], ScalarFunction]:
     """The function that computes the step scalars of each (mode, phase)."""
     return {
         (mode.schedule.name, phase.name): phase_function(mode, phase)
@@ -167,7 +167,8 @@ def emit_common(stages: ModeLayout, modes: Sequence[ModeLayout]) -> Artifact:
     texts = [function.text(f"{function.stem}_scalars") for function in scalars]
     texts += dict.fromkeys(function.text(names[function]) for function in functions.values())
     entries = [text for function in scalars for text in stage_entry(function)]
-    constants = ["\n".join(["STAGE_SCALARS = (", *indented(entries, 1), ")"])]
+    constants = [cuda_constant("common")]
+    constants += ["\n".join(["STAGE_SCALARS = (", *indented(entries, 1), ")"])]
     constants += ModeTables(modes, phase_names(modes), functions, names).texts()
     text = (
         templates("optgen.backends.keras_api")

@@ -69,7 +69,8 @@ def _trials(program: Program) -> Iterator[_Trial]:
         for steps in STEPS:
             text = printed(after[steps])
             if text is not None:
-                descends = bool(np.sum(after[steps] ** 2) < np.sum(START**2))
+                with np.errstate(over="ignore"):
+                    descends = bool(np.sum(after[steps] ** 2) < np.sum(START**2))
                 yield _Trial(learning_rate, steps, text, descends)
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, sums_over_variables
 from optgen.backends.pytext import (
     INDENT,
     LINE_LENGTH,
-    Style,
-    call,
-    docstring,
-    fitted,
     indented,
     names_used,
 )
-from optgen.ir.expr import Apply, Symbol, symbols
-from optgen.ir.program import Assign, Phase
+from optgen.backends.step_scalars import ScalarFunction, tuple_text
+from optgen.ir.program import Phase
 from optgen.ir.rate import STEP, TENSOR
 
 IEEE = (
@@ -35,119 +31,14 @@ IEEE = (
 )
 
 
-@dataclass(frozen=True)
-class HostFunction:
-    """A function from STEP values that are known to STEP values that kernels need.
-
-    Attributes:
-        stem: what the function is for, ``update`` for the phase update.
-        owner: the first mode that has it.
-        inputs: the names by which the runtime knows the arguments.
-        parameters: the names of the parameters.
-        statements: its body.
-        outputs: the expressions that it returns.
-        outputs_by_name: the names of what it returns.
-        doc: the equations behind it.
-    """
-
-    stem: str
-    owner: str
-    inputs: tuple[str, ...]
-    parameters: tuple[str, ...]
-    statements: tuple[str, ...]
-    outputs: tuple[str, ...]
-    outputs_by_name: tuple[str, ...]
-    doc: tuple[str, ...]
-
-    def text(self, name: str) -> str:
-        """The function under a name."""
-        parameters = [f"{parameter}: float" for parameter in self.parameters]
-        lines = [call(f"def {name}", parameters, tail=" -> tuple[float, ...]:")]
-        lines.append(docstring(self.doc, 1))
-        lines += indented(self.statements, 1)
-        lines.append("    " + _returned(self.outputs))
-        return "\n".join(lines)
-
-    @property
-    def content(self) -> object:
-        """What makes two functions the same one."""
-        return self.stem, self.inputs, self.statements, self.outputs
-
-
-def phase_function(mode: ModeLayout, phase: Phase) -> HostFunction:
-    """The function that computes the ``scalars`` tuple of a phase, and new values of STEP slots."""
-    layout = mode.phase(phase)
-    wanted = [*layout.scalars]
-    if phase is mode.schedule.phases[-1]:
-        wanted += [output.symbol for output in mode.schedule.step_stores]
-    lines = _closure(phase.step_lines, wanted, None)
-    doc = ["Scalars of one step, in float64."]
-    return _function(mode, phase.name, lines, wanted, doc)
-
-
-def stage_function(
-    mode: ModeLayout, stage: str, lines: tuple[Assign, ...], wanted: Container[str]
-) -> HostFunction:
-    """The function that computes those STEP values of a common stage that kernels want."""
-    texts = list(dict.fromkeys(line.text for line in lines))
-    outputs = [line.target for line in lines if mode.names[line.target] in wanted]
-    return _function(mode, stage, lines, outputs, texts)
-
-
-def _function(
-    mode: ModeLayout,
-    stem: str,
-    lines: tuple[Assign, ...],
-    wanted: Iterable[Symbol],
-    doc: list[str],
-) -> HostFunction:
-    wanted = tuple(wanted)
-    computed = {line.target for line in lines}
-    used = [symbol for line in lines for symbol in symbols(line.value)]
-    inputs = dict.fromkeys(s for s in (*used, *wanted) if s not in computed)
-    style = Style("host", lambda symbol: mode.names[symbol])
-    taken = tuple(mode.names.values())
-    statements = [
-        text
-        for line in lines
-        for text in fitted(mode.names[line.target], line.value, style, 1, taken)
-    ]
-    outputs = tuple(
-        f"float({mode.names[symbol]})" if symbol.truth else mode.names[symbol] for symbol in wanted
-    )
-    return HostFunction(
-        stem=stem,
-        owner=mode.schedule.name,
-        inputs=tuple(s.name if s.version == 0 else mode.names[s] for s in inputs),
-        parameters=tuple(mode.names[symbol] for symbol in inputs),
-        statements=tuple(statements),
-        outputs=outputs,
-        outputs_by_name=tuple(mode.names[symbol] for symbol in wanted),
-        doc=tuple(doc),
-    )
-
-
-def _closure(
-    lines: tuple[Assign, ...], wanted: Iterable[Symbol], stage: str | None
-) -> tuple[Assign, ...]:
-    """The lines of a stage, or of the author, that the wanted symbols need."""
-    needed = set(wanted)
-    found: list[Assign] = []
-    for line in reversed(lines):
-        if line.target in needed and line.stage == stage:
-            found.append(line)
-            needed.update(symbols(line.value))
-    return tuple(reversed(found))
-
-
 def function_names(
-    functions: Mapping[tuple[str, str], HostFunction],
-) -> dict[HostFunction, str]:
+    functions: Mapping[tuple[str, str], ScalarFunction],
+) -> dict[ScalarFunction, str]:
     """A name per function: that of the phase if all modes share it, else with the first mode's."""
     contents: dict[str, dict[object, str]] = {}
     for function in functions.values():
         contents.setdefault(function.stem, {}).setdefault(function.content, function.owner)
-    names: dict[HostFunction, str] = {}
+    names: dict[ScalarFunction, str] = {}
     for function in functions.values():
         owners = contents[function.stem]
         prefix = "" if len(owners) == 1 else f"{owners[function.content]}_"
@@ -168,8 +59,8 @@ class ModeTables:
 
     modes: Sequence[ModeLayout]
     kernels: Mapping[tuple[str, str], str]
-    functions: Mapping[tuple[str, str], HostFunction]
-    names: Mapping[HostFunction, str]
+    functions: Mapping[tuple[str, str], ScalarFunction]
+    names: Mapping[ScalarFunction, str]
 
     def texts(self) -> list[str]:
         """The constants in order: what several phases or modes share, then the modes."""
@@ -226,6 +117,7 @@ class ModeTables:
             f'    name="{phase.name}",',
             f"    serial=cpu.{self.kernels[key]}_serial,",
             f"    parallel=cpu.{self.kernels[key]}_parallel,",
+            f'    cuda=f"{{CUDA}}.{self.kernels[key]}",',
             f"    scalars={self.names[function]},",
             _entry("inputs", function.inputs, depth),
             "\n".join(indented(f"stage_scalars={shared},".split("\n"), 1)) if pairs else "",
@@ -238,6 +130,11 @@ class ModeTables:
         return "\n".join(line for line in lines if line)
 
 
+def cuda_constant(module: str) -> str:
+    """The constant that says where the CUDA kernels of a class module are."""
+    return f'CUDA = f"{{__package__}}.{module}_cuda"'
+
+
 def mode_constant(name: str) -> str:
     """The name of a mode's constant, which no class, phase or stage can have."""
     return f"{name.upper()}_MODE"
@@ -248,7 +145,7 @@ def _entry(name: str, values: Iterable[str], depth: int = 0) -> str:
     texts = [f'"{value}"' for value in values]
     if not texts:
         return ""
-    line = f"    {name}={_tuple(texts)},"
+    line = f"    {name}={tuple_text(texts)},"
     if len(line) + len(INDENT) * depth <= LINE_LENGTH:
         return line
     body = "".join(f"        {text},\n" for text in texts)
@@ -276,7 +173,7 @@ def _rows(rows: Iterable[tuple[str | None, ...]]) -> str:
     if not texts:
         return ""
     if len(texts) == 1:
-        return _tuple(texts)
+        return tuple_text(texts)
     return "(\n" + "".join(f"    {text},\n" for text in texts) + ")"
 
 
@@ -290,47 +187,19 @@ def _step_slots(mode: ModeLayout, phase: Phase, layout: PhaseLayout) -> str:
         return ""
     first = len(layout.scalars)
     texts = [f'("{output.name}", {first + index})' for index, output in enumerate(stores)]
-    return f"    step_slots={_tuple(texts)},"
+    return f"    step_slots={tuple_text(texts)},"
 
 
-def _tuple(texts: Iterable[str]) -> str:
-    texts = tuple(texts)
-    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-
-
-def stage_functions(mode: ModeLayout) -> list[HostFunction]:
-    """The functions of the common stages that compute something on the host."""
-    lines: dict[str, dict[Assign, None]] = {}
-    for phase in mode.schedule.phases:
-        for line in phase.step_lines:
-            if line.stage is not None and not _sums_variables(line):
-                lines.setdefault(line.stage, {}).setdefault(line)
-    wanted = {pair for phase in mode.schedule.phases for pair in mode.phase(phase).stages}
-    return [
-        stage_function(
-            mode, stage, tuple(found), {name for owner, name in wanted if owner == stage}
-        )
-        for stage, found in lines.items()
-    ]
-
-
-def _sums_variables(line: Assign) -> bool:
-    return isinstance(line.value, Apply) and line.value.intrinsic.reduces is not None
-
-
-def stage_entry(function: HostFunction) -> Iterable[str]:
+def stage_entry(function: ScalarFunction) -> Iterable[str]:
     """The row of the table of stage scalars for one stage."""
     yield "StageScalars("
     yield f'    stage="{function.stem}",'
     yield f"    function={function.stem}_scalars,"
     yield from _entry("inputs", function.inputs, 1).split("\n")
     yield from _entry("outputs", function.outputs_by_name, 1).split("\n")
+    if function.summed:
+        yield f'    cuda=f"{{CUDA}}.{function.stem}",'
     yield "),"
-
-
-def _returned(outputs: tuple[str, ...]) -> str:
-    line = f"return {_tuple(outputs)}"
-    return line if len(line) + 4 <= LINE_LENGTH else call("return ", outputs, 1)
 
 
 def imports(module: str, text: str, runtime: Iterable[str], common: bool = True) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from optgen.backends.artifact import Artifact, Source, header, templates
-from optgen.backends.layout import ModeLayout, phase_names
-from optgen.backends.numba_cpu.kernel import kernel_function
+from optgen.backends.layout import ModeLayout
 from optgen.backends.numba_cpu.launch import chunk_function, driver_function
-from optgen.backends.numba_cpu.phase import PhaseText
-from optgen.backends.numba_cpu.variable import variable_function
-from optgen.backends.pytext import LINE_LENGTH, names_used
+from optgen.backends.numba_text.dialect import Dialect, Lanes
+from optgen.backends.numba_text.kernel import kernel_function
+from optgen.backends.numba_text.module import import_line, module_functions
+from optgen.backends.numba_text.phase import PhaseText
+from optgen.backends.numba_text.variable import variable_function
+from optgen.backends.pytext import names_used
 
 HELPERS = (
     "BLOCK",
@@ -43,12 +44,12 @@ def emit_module(
         modes: the optimizer's modes.
         source: the spec it comes from.
     """
-    texts = _functions(modes)
+    texts = module_functions(modes, DIALECT, _phase_functions)
     text = (
         templates("optgen.backends.numba_cpu")
         .get_template("module.py.j2")
         .render(
-            header=header(source, "CPU kernels", compiled=True),
+            header=header(source, "CPU kernels", compiled="cpu"),
             title=title,
             imports=_imports("\n".join(texts)),
             functions=texts,
@@ -57,27 +58,25 @@ def emit_module(
     return Artifact(f"{module}_cpu.py", text)
 
 
-def _functions(modes: Sequence[ModeLayout]) -> list[str]:
-    """The functions of all phases, those that several modes share once."""
-    names = phase_names(modes)
-    per_variable: dict[str, dict[str, str]] = {}
-    phases: dict[str, PhaseText] = {}
-    for mode in modes:
-        for phase in mode.schedule.phases:
-            name = names[mode.schedule.name, phase.name]
-            if name not in phases:
-                phases[name] = PhaseText(mode, mode.phase(phase), name, "")
-                content = variable_function(phases[name])
-                owners = per_variable.setdefault(phase.name, {})
-                owners.setdefault(content, mode.schedule.name)
-    found: dict[str, None] = {}
-    for text in phases.values():
-        owners = per_variable[text.phase.name]
-        owner = owners[variable_function(text)]
-        prefix = "" if len(owners) == 1 else f"{owner}_"
-        named = replace(text, variable_name=f"{prefix}{text.phase.name}_variable")
-        found.update(dict.fromkeys(_phase_functions(named)))
-    return list(found)
+def _element_loop(array: str) -> list[str]:
+    return [f"    for i in range({array}.size):"]
+
+
+def _block_loop(array: str, lanes: Sequence[Lanes]) -> list[str]:
+    return [
+        *(f"    {each.name} = np.empty(LANES)" for each in lanes),
+        "    for block in range(block_sums.shape[0]):",
+        "        start = block * BLOCK",
+        f"        stop = min(start + BLOCK, {array}.size)",
+        *(f"        {each.name}[:] = {each.initial}" for each in lanes),
+        "        for row in range(start, stop, LANES):",
+        "            first = uint64(row)",
+        "            for lane in range(uint64(min(LANES, stop - row))):",
+        "                i = first + lane",
+    ]
+
+
+DIALECT = Dialect("cpu", "kernel", _element_loop, _block_loop, lambda source: source)
 
 
 def _phase_functions(text: PhaseText) -> list[str]:
@@ -99,14 +98,5 @@ def _imports(text: str) -> str:
         lines.append("import numpy as np")
     lines.append(f"from numba import {', '.join(numba)}")
     lines += ["", "from optgen.runtime.compilation import kernel, parallel_kernel"]
-    helpers = [name for name in sorted(HELPERS, key=_import_order) if name in used]
-    head = f"from optgen.runtime.kernels import {', '.join(helpers)}"
-    if len(head) > LINE_LENGTH:
-        body = "".join(f"    {name},\n" for name in helpers)
-        head = f"from optgen.runtime.kernels import (\n{body})"
-    return "\n".join([*lines, head])
-
-
-def _import_order(name: str) -> tuple[bool, str]:
-    """Constants first, then functions, as import sorters have it."""
-    return (not name.isupper(), name)
+    lines.append(import_line("optgen.runtime.kernels", HELPERS, used))
+    return "\n".join(lines)

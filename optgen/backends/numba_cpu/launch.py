@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from optgen.backends.layout import Scalar
-from optgen.backends.numba_cpu.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
+from optgen.backends.numba_text.launch import chunk_body
+from optgen.backends.numba_text.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
 from optgen.backends.pytext import call, docstring
-from optgen.ir.rate import TENSOR
 
 TABLES = "chunks, rows, blocks, pointers, layout, tensor, block_sums"
 
@@ -16,31 +15,10 @@ def chunk_function(text: PhaseText) -> str:
         call(f"@kernel\ndef {text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), tail=":"),
         docstring([f"Run `{text.name}` over one chunk of one variable."], 1),
     ]
-    for stream in text.layout.streams:
-        if stream.stage is None:
-            get = f"elements(like, tables, chunk, {stream.column})"
-        else:
-            get = f"optional_elements(like, {stream.name}, tables, chunk, {stream.column})"
-        lines.append(f"    {stream.name} = {get}")
-    for scalar in text.layout.loop:
-        lines.append(f"    {scalar.name} = rounded(like, {_source(text, scalar)})")
-    if text.phase.reductions:
-        lines.append("    block_sums = chunk_sums(tables, chunk)")
-    lines.append("    " + call(text.name, text.kernel_parameters, 1))
+    lines += chunk_body(text)
     if any(output.name == "w" for output in text.phase.stores):
         lines.append("    write_back(like, tables, chunk, w)")
     return "\n".join(lines)
-
-
-def _source(text: PhaseText, scalar: Scalar) -> str:
-    """Where a chunk finds a scalar of its loop."""
-    if scalar.symbol.rate != TENSOR:
-        return text.driver_source(scalar)
-    column = text.column(scalar.symbol)
-    if scalar.stage is None:
-        return f"number(tables, chunk, {column})"
-    position = text.layout.stages.index((scalar.stage, scalar.stage))
-    return f"optional_number(stages[{position}], tables, chunk, {column})"
 
 
 def driver_function(text: PhaseText, kind: str, decorator: str, loop: str) -> str:

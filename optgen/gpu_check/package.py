@@ -1,0 +1,84 @@
+"""The generated package, and what there is in it to check."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import optgen
+from optgen.runtime import Hyperparameter, Mode, Optimizer
+
+Arguments = dict[str, Any]
+
+MOST_CHANGES = 4
+"""How many hyperparameters at most differ from their defaults to select a mode."""
+
+
+@functools.cache
+def package() -> ModuleType:
+    """The package of generated optimizers: that of a checkout, else the installed one."""
+    checkout = Path(optgen.__file__).parents[1]
+    inside = (checkout / "generated" / "__init__.py").is_file()
+    return importlib.import_module("generated" if inside else "optgen.optimizers")
+
+
+def optimizer_class(name: str) -> type[Optimizer]:
+    """A generated class."""
+    found: type[Optimizer] = getattr(package(), name)
+    return found
+
+
+def class_names() -> list[str]:
+    """The names of all generated classes."""
+    return list(package().__all__)
+
+
+@functools.cache
+def selecting(name: str) -> dict[str, Arguments]:
+    """For each mode of a class, hyperparameters that select it.
+
+    Raises:
+        LookupError: if none are found for some mode.
+    """
+    kind = optimizer_class(name)
+    module = importlib.import_module(kind.__module__)
+    modes = {mode.name for mode in vars(module).values() if isinstance(mode, Mode)}
+    found: dict[str, Arguments] = {}
+    for arguments in _candidates(kind.hyperparameters):
+        if found.keys() == modes:
+            return found
+        try:
+            mode = kind(**arguments).select_mode()
+        except ValueError:
+            continue
+        found.setdefault(mode.name, arguments)
+    if found.keys() != modes:
+        missing = ", ".join(sorted(modes - found.keys()))
+        raise LookupError(
+            f"expected hyperparameters for each mode of {name}, found none: {missing}"
+        )
+    return found
+
+
+def _candidates(hyperparameters: tuple[Hyperparameter, ...]) -> Iterator[Arguments]:
+    """Hyperparameters that differ from the defaults, fewest changes first."""
+    values = {h.name: [v for v in _values(h) if v != h.default] for h in hyperparameters}
+    for count in range(MOST_CHANGES + 1):
+        for names in itertools.combinations(values, count):
+            for chosen in itertools.product(*(values[name] for name in names)):
+                yield dict(zip(names, chosen, strict=True))
+
+
+def _values(h: Hyperparameter) -> list[Any]:
+    """Values of a hyperparameter that conditions tell apart."""
+    if h.kind == "bool":
+        return [False, True]
+    if h.kind == "choice":
+        return list(h.choices)
+    numbers: list[Any] = [0, 1, 2] if h.kind == "int" else [0.0, 0.25]
+    return [None, *numbers] if h.optional else numbers

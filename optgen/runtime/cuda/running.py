@@ -1,0 +1,110 @@
+"""The launches of one call, in order: per phase one for variables, for chunks and for sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optgen.runtime.cuda.compilation import has_work
+from optgen.runtime.cuda.kernels import sum_over_variables
+from optgen.runtime.cuda.launch import compile_for, kernel_of, launch, threads_for
+from optgen.runtime.description import StageScalars
+from optgen.runtime.phases import PreparedPhase, Scalars
+
+if TYPE_CHECKING:
+    from optgen.runtime.cuda.tables import Chunks, Selection
+
+
+@dataclass(frozen=True)
+class Run:
+    """Launches over some variables.
+
+    Attributes:
+        selection: which ones.
+        addresses: entries 2 to 6 of a kernel's tables; see ``kernels.py``.
+        counts: the last entries, from the number of variables on.
+        step_names: where on the device sums over all variables, and what follows from them, are.
+        fold_threads: how many threads combine the blocks of a variable.
+        stream: on which everything takes its turn.
+        rehearsal: compile and load the kernels instead of launching them.
+    """
+
+    selection: Selection
+    addresses: tuple[int, ...]
+    counts: tuple[int, ...]
+    step_names: dict[str, int]
+    fold_threads: int
+    stream: Any
+    rehearsal: bool
+
+    def phases(
+        self,
+        phases: Sequence[PreparedPhase],
+        scalars: Scalars,
+        average: int | None,
+        accumulator: int | None,
+    ) -> list[tuple[str, float]]:
+        """Launch prepared phases; see ``HostTables.run``."""
+        new_values: list[tuple[str, float]] = []
+        for prepared in phases:
+            phase = prepared.phase
+            for entry in prepared.scalars_before:
+                self._compute(entry, scalars)
+            values = phase.scalars(*[scalars[name] for name in phase.inputs])
+            stages = tuple([None if n is None else scalars[n] for n in prepared.stage_names])
+            self._launch_phase(phase.cuda, values, stages, average, accumulator)
+            for name, column in prepared.sums:
+                self._sum(column, self.step_names[name])
+                scalars[name] = self.step_names[name]
+            new_values += [(name, values[index]) for name, index in phase.step_slots]
+        return new_values
+
+    def _compute(self, entry: StageScalars, scalars: Scalars) -> None:
+        """Compute a stage's scalars: on the device if they follow from sums that are there."""
+        inputs = tuple([scalars[name] for name in entry.inputs])
+        if not entry.cuda:
+            scalars.update(zip(entry.outputs, entry.function(*inputs), strict=True))
+            return
+        outputs = tuple([self.step_names[name] for name in entry.outputs])
+        self._launch(kernel_of(entry.cuda, "step"), 1, 1, (self._tables(None), inputs, outputs))
+        scalars.update(zip(entry.outputs, outputs, strict=True))
+
+    def _launch_phase(
+        self,
+        path: str,
+        values: tuple[float, ...],
+        stages: tuple[float | None, ...],
+        average: int | None,
+        accumulator: int | None,
+    ) -> None:
+        rows = self.selection.count
+        kernel = kernel_of(path, "variables")
+        if kernel and has_work(kernel, stages):
+            threads = threads_for(rows)
+            blocks = -(-rows // threads)
+            self._launch(kernel, blocks, threads, (self._tables(None), values, stages))
+        if kernel := kernel_of(path, "chunks"):
+            for chunks in self.selection.chunks:
+                tables = self._tables(chunks)
+                arguments = (chunks.like, tables, values, stages, average, accumulator)
+                self._launch(kernel, chunks.count, chunks.threads, arguments)
+        if kernel := kernel_of(path, "fold"):
+            self._launch(kernel, rows, self.fold_threads, (self._tables(None),))
+
+    def _sum(self, column: int, index: int) -> None:
+        rows = self.selection.count
+        arguments = (self._tables(None), self.selection.rows, rows, column, index)
+        self._launch(sum_over_variables, 1, threads_for(rows), arguments)
+
+    def _tables(self, chunks: Chunks | None) -> tuple[int, ...]:
+        """Return the tables of a kernel."""
+        address, count = (0, 0) if chunks is None else (chunks.address, chunks.count)
+        selection = self.selection
+        return (address, selection.rows, *self.addresses, count, selection.count, *self.counts)
+
+    def _launch(self, kernel: Any, blocks: int, threads: int, arguments: tuple[Any, ...]) -> None:
+        if not self.rehearsal:
+            launch(kernel, blocks, threads, self.stream, arguments)
+        elif blocks:
+            compile_for(kernel, arguments)

@@ -1,0 +1,145 @@
+"""All generated CUDA kernels, compiled and linked without a device."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from optgen.backends.layout import ModeLayout
+from optgen.backends.numba_cuda.ptx import compile_kernel
+from optgen.backends.numba_cuda.signatures import (
+    TABLES,
+    Signature,
+    kernel_signatures,
+    step_signatures,
+)
+from optgen.driver import common_modes, compile_modes
+from optgen.frontend.common import stages_program
+from tests.oracle import compiled, spec_names
+
+CAPABILITIES = ((8, 0), (9, 0))
+DTYPES = ("float32", "float64")
+
+COMMON = "common"
+RUNTIME = "optgen.runtime.cuda.kernels"
+RUNTIME_SIGNATURES: dict[str, Signature] = {
+    "sum_over_variables": (TABLES, "int64", "int64", "int64", "int64"),
+    "copy_elements": ("int64",) * 5,
+}
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way to compile a kernel.
+
+    Attributes:
+        module: the full name of its module.
+        name: the kernel's name.
+        stages: whether all common stages are on.
+        dtype: the type of the elements.
+        capability: what it is compiled for.
+    """
+
+    module: str
+    name: str
+    stages: bool
+    dtype: str
+    capability: tuple[int, int]
+
+    @property
+    def source(self) -> Any:
+        """The Python function."""
+        return getattr(importlib.import_module(self.module), self.name).py_func
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the kernel adds or compares in float64 as it goes through the elements."""
+        return self.name.removesuffix("_chunks") in reducing_phases(self.module)
+
+
+def modules() -> list[str]:
+    """The full names of all modules of CUDA kernels."""
+    return [*(f"generated.{stem}_cuda" for stem in [*spec_names(), COMMON]), RUNTIME]
+
+
+def modes_of(module: str) -> tuple[ModeLayout, ...]:
+    """The modes behind a generated module."""
+    stem = stem_of(module)
+    return common_modes() if stem == COMMON else compiled(stem).modes
+
+
+def stem_of(module: str) -> str:
+    """The name of the spec behind a module."""
+    return module.removeprefix("generated.").removesuffix("_cuda")
+
+
+@cache
+def signatures(module: str, stages: bool) -> dict[str, Signature]:
+    """The signature of every kernel of a module."""
+    if module == RUNTIME:
+        return RUNTIME_SIGNATURES
+    found = kernel_signatures(modes_of(module), stages)
+    if stem_of(module) == COMMON:
+        found |= step_signatures(compile_modes(stages_program())[0])
+    return found
+
+
+def variations(module: str) -> Iterator[Variation]:
+    """All that a module is compiled to; what depends on dtype or stages not at all comes once."""
+    seen = set()
+    for stages in (False, True):
+        for name, signature in signatures(module, stages).items():
+            for dtype in DTYPES:
+                for capability in CAPABILITIES:
+                    key = (name, str(signature).replace("like", dtype), capability)
+                    if key not in seen:
+                        seen.add(key)
+                        yield Variation(module, name, stages, dtype, capability)
+
+
+@cache
+def ptx(variation: Variation) -> str:
+    """A kernel's PTX."""
+    kernel = getattr(importlib.import_module(variation.module), variation.name)
+    signature = signatures(variation.module, variation.stages)[variation.name]
+    return compile_kernel(kernel, signature, variation.dtype, variation.capability)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the linker says of a cubin."""
+
+    stack: int
+    spill_stores: int
+    spill_loads: int
+    registers: int
+
+
+def link(text: str, capability: tuple[int, int]) -> Resources:
+    """Link PTX to a cubin; its resources as the linker reports them."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+
+    arch = "sm_{}{}".format(*capability)
+    options = LinkerOptions(arch=arch, verbose=True, ptxas_options="-v")
+    linker = Linker(ObjectCode.from_ptx(text.encode()), options=options)
+    assert linker.link("cubin").code
+    report = linker.get_info_log()
+    spills = re.findall(
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report
+    )
+    registers = re.findall(r"Used (\d+) registers", report)
+    linker.close()
+    assert len(spills) == 1, report
+    assert len(registers) == 1, report
+    stack, stores, loads = map(int, spills[0])
+    return Resources(stack, stores, loads, int(registers[0]))
+
+
+@cache
+def reducing_phases(module: str) -> set[str]:
+    """The kernels of a module that have a reduction, without the suffix of their driver."""
+    return {name.removesuffix("_fold") for name in signatures(module, True) if "_fold" in name}

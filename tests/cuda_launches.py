@@ -1,0 +1,168 @@
+"""Launches of generated kernels on the PTX machine, beside the CPU function of the same name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from optgen.backends.layout import ModeLayout, PhaseLayout, Scalar, phase_names, summed_values
+from optgen.ir.program import Phase
+from optgen.ir.rate import TENSOR
+from tests.cuda_kernels import Variation, modes_of, ptx, stem_of
+from tests.ptx_machine import Access, Machine, parse
+
+PAGE = 1 << 16
+"""Bytes from one array to the next; larger than any array."""
+
+CHUNK = (3, 2, 4096)
+"""Variable, first block of the table, and first element of the chunk that is launched."""
+
+ROWS, BLOCKS = 5, 4
+
+
+@dataclass
+class Launch:
+    """One chunk before and after a kernel.
+
+    Attributes:
+        arrays: the parameters of the CPU function that are arrays, as they are before.
+        scalars: its other parameters, rounded to the type of the elements.
+        memory: device memory.
+        pages: where each array begins there.
+    """
+
+    arrays: dict[str, Any]
+    scalars: dict[str, Any]
+    memory: bytearray
+    pages: dict[str, int]
+
+    def on_device(self, name: str) -> Any:
+        """An array of the chunk, from device memory."""
+        like = self.arrays[name]
+        return np.frombuffer(self.memory, like.dtype, like.size, self.pages[name])
+
+
+def chunks_phase(variation: Variation) -> tuple[ModeLayout, Phase]:
+    """The phase behind a kernel that runs over chunks."""
+    modes = modes_of(variation.module)
+    names = phase_names(modes)
+    wanted = variation.name.removesuffix("_chunks")
+    return next(
+        (mode, phase)
+        for mode in modes
+        for phase in mode.schedule.phases
+        if names[mode.schedule.name, phase.name] == wanted
+    )
+
+
+def cpu_function(variation: Variation) -> Any:
+    """The kernel of the same name in the CPU module, as Python."""
+    module = importlib.import_module(f"generated.{stem_of(variation.module)}_cpu")
+    return getattr(module, variation.name.removesuffix("_chunks")).py_func
+
+
+def run(variation: Variation, elements: int, threads: int) -> tuple[Launch, list[Access]]:
+    """Run a kernel over one chunk of random elements, in PTX."""
+    mode, phase = chunks_phase(variation)
+    layout = mode.phase(phase)
+    real = np.dtype(variation.dtype).type
+    rng = np.random.default_rng(elements)
+    memory = bytearray(PAGE * (12 + len(mode.streams)))
+    tensor = np.zeros((ROWS, max(1, len(mode.table))))
+    step = np.zeros(16)
+    scalars, stages, given = _numbers(variation, mode, layout, rng, tensor, step)
+
+    arrays, pages = {}, {}
+    pointers = np.zeros((ROWS, len(mode.streams)), np.int64)
+    variable, first_block, first = CHUNK
+    for index, stream in enumerate(layout.streams):
+        if stream.stage is not None and not variation.stages:
+            given[stream.name] = None
+            continue
+        arrays[stream.name] = rng.uniform(0.5, 1.5, elements).astype(real)
+        pages[stream.name] = PAGE * (12 + index)
+        pointers[variable, stream.column] = pages[stream.name] - first * real(0).itemsize
+        _write(memory, pages[stream.name], arrays[stream.name])
+    if phase.reductions:
+        arrays["block_sums"] = np.zeros(((elements + 4095) // 4096, len(phase.reductions)))
+        pages["block_sums"] = PAGE * 6 + first_block * len(phase.reductions) * 8
+
+    chunks = np.array([[0, 0, 0, 0], [variable, first, elements, first_block]], np.int64)
+    for page, table in ((1, chunks), (4, pointers), (5, tensor), (7, step)):
+        _write(memory, PAGE * page, table)
+    counts = (2, ROWS, ROWS, len(mode.streams), tensor.shape[1], BLOCKS, len(phase.reductions), 16)
+    tables = [PAGE * (1 + index) for index in range(7)] + list(counts)
+    on = [1 if variation.stages else 0] * 2
+    arguments = [0.0, *tables, *scalars, *stages, *on]
+    machine = Machine(parse(ptx(variation)), arguments, memory, threads, block=1)
+    log = machine.run()
+    return Launch(
+        arrays, {n: None if x is None else real(x) for n, x in given.items()}, memory, pages
+    ), log
+
+
+def on_cpu(variation: Variation, launch: Launch) -> dict[str, Any]:
+    """The arrays after the CPU function."""
+    function = cpu_function(variation)
+    arrays = {name: array.copy() for name, array in launch.arrays.items()}
+    values = {**launch.scalars, **arrays}
+    with np.errstate(all="ignore"):
+        function(*(values[name] for name in inspect.signature(function).parameters))
+    return arrays
+
+
+def _numbers(
+    variation: Variation,
+    mode: ModeLayout,
+    layout: PhaseLayout,
+    rng: np.random.Generator,
+    tensor: Any,
+    step: Any,
+) -> tuple[list[float], list[float], dict[str, Any]]:
+    """The ``scalars`` and ``stages`` of a launch, and the loop's scalars by name.
+
+    Every number is random and stands in one place only, where the loop has to find it.
+    """
+    scalars = [float(x) for x in rng.uniform(0.1, 0.9, len(layout.scalars))]
+    stages: list[float] = [0.0] * len(layout.stages)
+    given: dict[str, Any] = {}
+    for scalar in layout.loop:
+        value = float(rng.uniform(0.1, 0.9))
+        if scalar.stage is not None and not variation.stages:
+            given[scalar.name] = None
+            continue
+        given[scalar.name] = value
+        _place(scalar, value, mode, layout, scalars, stages, tensor, step)
+    return scalars, stages, given
+
+
+def _place(
+    scalar: Scalar,
+    value: float,
+    mode: ModeLayout,
+    layout: PhaseLayout,
+    scalars: list[float],
+    stages: list[float],
+    tensor: Any,
+    step: Any,
+) -> None:
+    if scalar.symbol.rate == TENSOR:
+        tensor[CHUNK[0], mode.columns[mode.column_name(scalar.symbol, layout.phase)]] = value
+    elif scalar.stage is None:
+        scalars[layout.scalars.index(scalar.symbol)] = value
+    else:
+        position = layout.stages.index((scalar.stage, scalar.key))
+        if scalar.symbol in summed_values(mode.schedule):
+            stages[position] = position % 16
+            step[position % 16] = value
+        else:
+            stages[position] = value
+
+
+def _write(memory: bytearray, address: int, array: Any) -> None:
+    data = array.tobytes()
+    memory[address : address + len(data)] = data
