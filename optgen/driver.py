@@ -321,14 +321,16 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
 def stale_files(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Path]:
     """Generated files in a folder, or where its files lie, that no spec gives any more."""
     expected = {folder / file.path for file in files}
-    kinds = sorted({path.suffix for path in expected})
+    kinds = {path.suffix for path in expected}
     folders = {folder, *(path.parent for path in expected)}
     return [
         path
         for place in sorted(folders)
-        for kind in kinds
-        for path in sorted(place.glob(f"*{kind}"))
-        if path not in expected and mark in path.read_text("utf-8", "replace")[:200]
+        for path in sorted(place.glob("*"))
+        if path.is_file()
+        and path.suffix in kinds
+        and path not in expected
+        and mark in path.read_text("utf-8", "replace")[:200]
     ]
 
 
