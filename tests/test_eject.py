@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from optgen import Variable, driver
+from optgen import Variable, driver, folders
 from optgen.cli import app
 from optgen.ejecting import MARK, RUNTIME_FOLDER, _relative, eject
 from optgen.schedules import CosineDecay
@@ -223,7 +223,7 @@ def test_names_and_texts_of_specs_do_no_harm(stem: str, tmp_path: Path) -> None:
     for file in files:
         if file.path.endswith(".py"):
             ast.parse(file.text)
-    driver.write(files, tmp_path / "out" / stem, MARK)
+    folders.write(files, tmp_path / "out" / stem, MARK)
     subprocess.run(
         [
             sys.executable,
