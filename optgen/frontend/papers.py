@@ -69,9 +69,10 @@ def enclosures(tokens: Sequence[Token]) -> Mapping[int, int]:
     for position, token in enumerate(tokens):
         if token.text not in _NORMS:
             continue
-        if opened and tokens[opened[-1]].text == token.text and _ends(tokens, position - 1):
+        after_value = position - 1 in found.values() or _ends(tokens, position - 1)
+        if after_value and opened and tokens[opened[-1]].text == token.text:
             found[opened.pop()] = position
-        elif not _ends(tokens, position - 1):
+        elif not after_value or position - 1 in found.values():
             opened.append(position)
     return found
 
@@ -137,8 +138,8 @@ def _ends(tokens: Sequence[Token], position: int) -> bool:
     token = tokens[position]
     if token.kind == "foreign":
         return token.text[0].isalnum() or token.text[0] == "_" or token.text in PRIMES
-    if token.text in _NORMS or token.kind == "latex":
-        return token.text in _NORMS or greek_letter(token.text[1:]) is not None
+    if token.kind == "latex":
+        return greek_letter(token.text[1:]) is not None
     return token.text == "'" or token.ends_operand
 
 
@@ -194,6 +195,8 @@ def _word(
         help_line = (
             f"write `{base}`: before the line that assigns it, that is the value of the last step"
         )
+        if base == "g":
+            help_line = "write `g`, the gradient of this step"
         headline = f"`{shown}` has an index of the step"
         return Finding("E304", headline, token.start, tokens[last].end, "", help_line), last
     if any(part.text == "{" for part in parts) or token.kind == "latex":
