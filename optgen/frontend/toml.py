@@ -79,6 +79,15 @@ class SpanIndex:
         """Whether the file holds this key or value."""
         return location in self._values or location in self._keys
 
+    def names(self) -> frozenset[str]:
+        """The names that the file declares, of hyperparameters and of slots."""
+        declared = (*self._keys, *self._values)
+        return frozenset(
+            str(location[1])
+            for location in declared
+            if len(location) > 1 and location[0] in ("hyperparameters", "slots")
+        )
+
     def content(self, value: str, *location: str | int) -> Span | None:
         """The span of a string's characters, between the quotes.
 
