@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tests.references.rule import SlottedRule
+
 Array = NDArray[np.float64]
 
 
@@ -29,7 +31,8 @@ class Pipeline:
     differs in one thing, invisible after the first step: averages start as the variables.
 
     Args:
-        rule: The update rule, which holds the learning rate and its own slots.
+        rule: The update rule, which holds the learning rate and its own slots. A rule with slots
+            from the start makes them in `build`, and hears of every update before its variables.
         weight_decay: Fraction of a variable removed per unit of learning rate before its
             update; None for a rule with a decay of its own.
         clipnorm: Largest L2 norm of each gradient.
@@ -87,12 +90,14 @@ class Pipeline:
         return self.raw_iterations
 
     def build(self, variables: Sequence[ArrayLike]) -> None:
-        """Copy the variables and create averages and accumulators for them.
+        """Copy the variables and create averages, accumulators and a rule's slots for them.
 
         Args:
             variables: Initial values, each of any shape.
         """
         self.variables = [np.array(w, dtype=np.float64) for w in variables]
+        if isinstance(self.rule, SlottedRule):
+            self.rule.build(self.variables)
         if self.use_ema:
             self.averages = [w.copy() for w in self.variables]
         if self.gradient_accumulation_steps:
@@ -142,6 +147,8 @@ class Pipeline:
         """Clip, decay and update the variables that have a gradient."""
         learning_rate = self.rule.learning_rate
         t = self.iterations + 1
+        if isinstance(self.rule, SlottedRule):
+            self.rule.begin_step(t)
         for index, g in self._clip(gradients).items():
             w = self.variables[index]
             if self.weight_decay is not None:
