@@ -26,7 +26,7 @@ from optgen.backends.artifact import Artifact
 from optgen.driver import Part
 from optgen.loading import cache_folder
 
-SUFFIXES = (".py", ".j2", ".json")
+SUFFIXES = (".py", ".j2", ".json", ".toml")
 LIBRARIES = ("jinja2", "numpy", "pydantic", "spanned-toml")
 """Libraries that have a say in the bytes of generated files."""
 

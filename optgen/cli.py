@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from optgen import __version__
-from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
 from optgen.commands.eject import eject
@@ -51,9 +50,6 @@ def main() -> None:
         app()
     except CompileError as error:
         errors.print(render_report(error.diagnostics, error.sources), markup=False, end="")
-        raise SystemExit(1) from None
-    except CudaMissingError as error:
-        errors.print(f"error: {error}", markup=False)
         raise SystemExit(1) from None
     except OSError as error:
         # The project's own messages are sentences; the system's say a reason and a file.

@@ -12,7 +12,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from optgen import driver
+from optgen import driver, folders
 from optgen.backends.artifact import Artifact
 from optgen.backends.docs.notebook import Representation
 
@@ -48,7 +48,7 @@ def load(spec: str | os.PathLike[str]) -> Any:
     files = driver.emit([optimizer])
     package = f"optgen_{optimizer.program.module}_{_digest(files)}"
     folder = cache_folder() / package
-    driver.write(files, folder)
+    folders.write(files, folder)
     loaded = getattr(_imported(package, folder), optimizer.program.name)
     loaded._repr_markdown_ = Representation(optimizer.program, optimizer.spec.summary)
     return loaded

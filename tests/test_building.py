@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from optgen import building, driver
+from optgen import building, driver, folders
 from optgen.building import Results, build_package, compiler_digest
 from optgen.cli import app
 from optgen.commands.importing import import_sentence
@@ -55,7 +55,7 @@ def specs(tmp_path: Path) -> Path:
 def built(specs: Path, kept: Results | None) -> tuple[list[Any], list[str]]:
     """The files, and the specs that were compiled for them."""
     compiled: list[str] = []
-    paths = driver.spec_files([specs])
+    paths = folders.spec_files([specs])
     files = build_package(
         paths, kept, lambda path, known: None if known else compiled.append(path.stem)
     )
@@ -67,7 +67,7 @@ def test_a_second_build_compiles_nothing(
 ) -> None:
     files, compiled = built(specs, kept)
     assert compiled == ["other", "plain"]
-    assert files == driver.emit(driver.compile_all(driver.spec_files([specs])))
+    assert files == driver.emit(driver.compile_all(folders.spec_files([specs])))
 
     def never(*arguments: object) -> None:
         raise AssertionError("compiled again")
@@ -84,7 +84,7 @@ def test_a_change_of_a_spec_compiles_it_again(specs: Path, kept: Results) -> Non
     (specs / "plain.toml").write_text(f"{TEXT}# a comment\n")
     after, compiled = built(specs, kept)
     assert compiled == ["plain"]
-    assert after == driver.emit(driver.compile_all(driver.spec_files([specs])))
+    assert after == driver.emit(driver.compile_all(folders.spec_files([specs])))
     assert after != before
     (specs / "plain.toml").rename(specs / "renamed.toml")
     renamed, compiled = built(specs, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import warnings
@@ -426,6 +427,50 @@ def test_a_kernel_that_does_not_compile_changes_nothing(
         assert [w.tobytes() for w in variables] == [w.tobytes() for w in make_variables()], failing
         assert optimizer.iterations == 0
     assert whole.built
+
+
+LATER = {
+    "somebody without a gradient": ((0, 1, 2, 3, 4), (1, 2, 3, 4)),
+    "a dtype that had none": ((0, 1, 2, 3), (0, 1, 2, 3, 4)),
+}
+
+
+@SPECS
+@pytest.mark.parametrize(("first", "later"), LATER.values(), ids=LATER)
+@pytest.mark.filterwarnings("ignore:.*no gradient:UserWarning")
+def test_what_a_later_call_is_the_first_to_need_is_compiled_before_it_writes(
+    spec: str, first: tuple[int, ...], later: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launches, failing = 0, 0
+
+    def launch(*arguments: Any) -> None:
+        nonlocal launches
+        launches += 1
+        if launches == failing:
+            raise RuntimeError("no compiler")
+        runtime_launch.launch(*arguments)
+
+    monkeypatch.setattr(runtime_host, "launch", launch)
+    variables = make_variables()
+    variables[4] = variables[4].astype(np.float64)
+    gradients = make_gradients(variables, 0)
+    optimizer = everything_on(spec, gradient_accumulation_steps=None)
+    optimizer.build(variables)
+    optimizer.apply([g if i in first else None for i, g in enumerate(gradients)])
+    given = [g if i in later else None for i, g in enumerate(gradients)]
+    before = [array.tobytes() for array in [*variables, *optimizer.variables]]
+    twin, copies = copy.deepcopy((optimizer, variables))
+    twin.apply(given, copies)
+    launches = 0
+    twin.apply(given, copies)
+    assert launches >= 2
+    # The rehearsal has as many launches as the call itself, and changes nothing.
+    for failing in range(1, launches + 1):
+        launches = 0
+        with pytest.raises(RuntimeError, match="no compiler"):
+            optimizer.apply(given)
+        after = [array.tobytes() for array in [*variables, *optimizer.variables]]
+        assert after == before, failing
 
 
 def counted_call(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from optgen import Variable, driver
+from optgen import Variable, driver, folders
 from optgen.cli import app
 from optgen.ejecting import MARK, RUNTIME_FOLDER, _relative, eject
 from optgen.schedules import CosineDecay
@@ -132,8 +132,10 @@ def test_it_runs_under_any_name_and_inside_another_package(tmp_path: Path) -> No
 def test_it_holds_what_it_needs_and_nothing_else(spec: str) -> None:
     files = {file.path: file.text for file in eject(compiled(spec))}
     modules = {path for path in files if path.endswith(".py")}
-    reached = {"__init__.py"}
-    pending = ["__init__.py"]
+    # Imported by their names, when device arrays are given.
+    lazy = {f"{spec}_cuda.py", "common_cuda.py", f"{RUNTIME_FOLDER}/cuda/__init__.py"}
+    reached = {"__init__.py", *lazy}
+    pending = sorted(reached)
     while pending:
         path = pending.pop()
         for target in imports(path, files[path]):
@@ -221,7 +223,7 @@ def test_names_and_texts_of_specs_do_no_harm(stem: str, tmp_path: Path) -> None:
     for file in files:
         if file.path.endswith(".py"):
             ast.parse(file.text)
-    driver.write(files, tmp_path / "out" / stem, MARK)
+    folders.write(files, tmp_path / "out" / stem, MARK)
     subprocess.run(
         [
             sys.executable,

@@ -314,6 +314,8 @@ def test_stages_of_untouched_variables() -> None:
         b"a = 2021-02-31",
         b"[[a]]\n" * 40_000,
         b"[[a]]\nb=1\n" * 26_000,
+        b"".join(b"a%d = 1\n" % number for number in range(20_000)),
+        b"a = {" + b"b={c=1}," * 400 + b"}\n" + b"a = {" * 2_000,
         b"a = " + b'"' * 3_000,
         b'"' * 300_000,
         b"a = '''" * 30_000,
@@ -325,7 +327,7 @@ def test_stages_of_untouched_variables() -> None:
         b"[a]\n[[a]]",
         b"[[a]]\n[a]",
     ],
-    ids=range(25),
+    ids=range(27),
 )
 def test_hostile_toml(content: bytes) -> None:
     with pytest.raises(CompileError) as caught:

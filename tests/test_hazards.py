@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from optgen.backends.names import is_reserved
-from optgen.driver import Optimizer, compile_all, emit, write
+from optgen.driver import Optimizer, compile_all, emit
+from optgen.folders import write
 from optgen.frontend.names import reserved
 from tests.oracle import Oracle, compiled, spec_names
 

@@ -54,6 +54,13 @@ def test_message(path: Path, request: pytest.FixtureRequest) -> None:
     assert {diagnostic.code for diagnostic in error.diagnostics} <= set(CATALOGUE)
 
 
+@pytest.mark.parametrize("path", BAD_SPECS, ids=lambda path: path.stem)
+def test_no_help_suggests_an_empty_or_dangling_name(path: Path) -> None:
+    for diagnostic in messages(path)[0].diagnostics:
+        for written in re.findall(r"write[^`]*`([^`]*)`", diagnostic.help or ""):
+            assert written.strip("_") == written != "", diagnostic.help
+
+
 def test_every_code_has_an_example() -> None:
     # A file that cannot be read has no content.
     assert set(CODES) == set(CATALOGUE) - {"E101"}

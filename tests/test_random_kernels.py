@@ -16,7 +16,8 @@ from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.package.emit import emit_package
-from optgen.driver import compile_modes, emit, write
+from optgen.driver import compile_modes, emit
+from optgen.folders import write
 from optgen.ir.program import Program
 from tests.oracle import Oracle
 from tests.random_programs import draw

@@ -35,7 +35,7 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(spec, name, case, id=f"{spec}-{name}-{case}")
 
 
-@pytest.mark.parametrize(("spec", "name", "case"), cases())
+@pytest.mark.parametrize(("spec", "name", "case"), list(cases()))
 def test_the_property_holds(spec: str, name: str, case: Case) -> None:
     check_named(name).run(subject(spec), case)
 
@@ -57,7 +57,7 @@ def faults() -> Iterator[Any]:
         yield pytest.param(cls, id=cls.__name__, marks=marks)
 
 
-@pytest.mark.parametrize("cls", faults())
+@pytest.mark.parametrize("cls", list(faults()))
 def test_a_broken_optimizer_is_noticed_by_the_check_for_its_fault(cls: type[SGD]) -> None:
     name, message = FAULTS[cls]
     messages = [outcome.message for outcome in outcomes(cls, name) if outcome.message]

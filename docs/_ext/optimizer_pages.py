@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 import optgen.optimizers
-from optgen import driver
+from optgen import driver, folders
 from optgen.backends.docs.page import Picture
 
 EPOCHS = 20
@@ -43,10 +43,10 @@ def write_pages(app: Sphinx) -> None:
     """Write the page of every optimizer, and its pictures."""
     sources = Path(app.srcdir)
     folder = sources / "reference"
-    optimizers = driver.compile_all(driver.spec_files([sources.parent / "specs"]))
+    optimizers = driver.compile_all(folders.spec_files([sources.parent / "specs"]))
     names = {optimizer.program.module: optimizer.program.name for optimizer in optimizers}
     pictures = _pictures(folder / "pictures", names)
-    written = driver.write(driver.pages(optimizers, pictures=pictures), folder)
+    written = folders.write(driver.pages(optimizers, pictures=pictures), folder)
     logger.info("pages of optimizers: %d, %d of them new", len(optimizers), len(written))
 
 

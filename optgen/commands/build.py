@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from optgen import driver
+from optgen import folders
 from optgen.backends.artifact import Artifact
 from optgen.building import Results, build_package
 from optgen.commands.console import OutFolder, SpecPaths, errors, output
@@ -31,13 +31,13 @@ def build(
     _refuse_other_paths(specs, out)
     # A check proves that specs, compiler and files belong together: it takes nobody's word for it.
     kept = None if check or fresh else Results()
-    paths = driver.spec_files(specs)
+    paths = folders.spec_files(specs)
     files, compiled = _built(paths, kept)
     if check:
-        _report_differences(driver.differences(files, out), len(files), specs, out)
+        _report_differences(folders.differences(files, out), len(files), specs, out)
         return
     refuse_other_files(files, out, specs)
-    written = driver.write(files, out)
+    written = folders.write(files, out)
     output.print(
         f"{len(files)} files in {escape(str(out))}, {len(written)} of them new or changed; "
         f"{compiled} of {len(paths)} specs compiled"
@@ -77,8 +77,8 @@ def _refuse_other_paths(specs: Sequence[Path], out: Path) -> None:
 
 def refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
     """Exit with a message if a build would harm what is in the folder already."""
-    strangers = driver.strangers(files, out)
-    foreign = driver.foreign_files(files, out, specs)
+    strangers = folders.strangers(files, out)
+    foreign = folders.foreign_files(files, out, specs)
     if strangers:
         names = ", ".join(path.name for path in strangers)
         errors.print(f"error: optgen did not write {escape(names)} in {escape(str(out))}")

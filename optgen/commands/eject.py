@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from optgen import driver
+from optgen import driver, folders
 from optgen.commands.console import SpecPath, errors, one_spec, output
 from optgen.ejecting import MARK
 from optgen.ejecting import eject as ejected
@@ -21,7 +21,7 @@ def eject(
     ] = Path("."),
 ) -> None:
     """Write an optimizer as a standalone package, which runs with NumPy and Numba alone."""
-    (path,) = driver.spec_files([one_spec(spec)])
+    (path,) = folders.spec_files([one_spec(spec)])
     optimizer = driver.compile_spec(path)
     files = ejected(optimizer)
     folder = out / optimizer.program.module
@@ -29,7 +29,7 @@ def eject(
         errors.print(f"error: {escape(str(folder))} holds files that optgen did not eject.")
         errors.print("Give another folder by --out; the package gets a folder of its own in it.")
         raise typer.Exit(1)
-    driver.write(files, folder, MARK)
+    folders.write(files, folder, MARK)
     output.print(f"{len(files)} files in {escape(str(folder))}, which need nothing of optgen.")
     output.print("Put the folder where you like, under any name, and import from it:")
     output.print(f"    from {optimizer.program.module} import {optimizer.program.name}")

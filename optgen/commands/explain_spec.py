@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from optgen import driver
+from optgen import driver, folders
 from optgen.analysis import OPERATION_KINDS, Cost, PhaseCost, Wait, cost_of, stage_sets
 from optgen.commands.console import one_spec, output
 from optgen.commands.cost_tables import print_explanation
@@ -33,7 +33,7 @@ def explain_spec(path: Path, mode: str | None = None, as_json: bool = False) -> 
         OSError: if the file cannot be read.
         typer.BadParameter: if there is no such mode, or the path is a folder.
     """
-    (file,) = driver.spec_files([one_spec(path)])
+    (file,) = folders.spec_files([one_spec(path)])
     optimizer = driver.compile_spec(file)
     known = [layout.schedule.name for layout in optimizer.modes]
     if mode is not None and mode not in known:

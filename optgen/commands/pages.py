@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from optgen import driver
+from optgen import driver, folders
 from optgen.commands.build import refuse_other_files
 from optgen.commands.console import SpecPaths, output
 
@@ -23,7 +23,7 @@ def pages(
     ] = "optgen.optimizers",
 ) -> None:
     """Write the reference page of every optimizer, in Markdown."""
-    files = driver.pages(driver.compile_all(driver.spec_files(specs)), package)
+    files = driver.pages(driver.compile_all(folders.spec_files(specs)), package)
     refuse_other_files(files, out, specs)
-    written = driver.write(files, out)
+    written = folders.write(files, out)
     output.print(f"{len(files)} pages in {escape(str(out))}, {len(written)} of them new or changed")

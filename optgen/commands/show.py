@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
-from optgen import driver
-from optgen.commands.console import SpecPath, one_spec, output
+from optgen import driver, folders
+from optgen.backends.numba_cuda.ptx import CudaMissingError
+from optgen.commands.console import SpecPath, errors, one_spec, output
 from optgen.ir.program import Schedule, Variant
 from optgen.ir.text import format_program, format_schedule, format_variant
 
@@ -27,7 +28,7 @@ def show(
 ) -> None:
     """Show what the compiler made of a spec after one of its stages."""
     seen: list[tuple[str, Variant | Schedule]] = []
-    (path,) = driver.spec_files([one_spec(spec)])
+    (path,) = folders.spec_files([one_spec(spec)])
     optimizer = driver.compile_spec(path, lambda name, code: seen.append((name, code)))
     known = [m.name for m in optimizer.program.modes]
     if mode is not None and mode not in known:
@@ -42,10 +43,18 @@ def show(
             if file.path == f"{optimizer.program.module}{ending}.py":
                 texts[stage] = [file.text]
     if after == "ptx":
-        texts["ptx"] = driver.ptx(optimizer, mode)
+        texts["ptx"] = _ptx(optimizer, mode)
     if after not in texts:
         raise typer.BadParameter(f"expected one of {', '.join(texts)}, ptx, received {after!r}")
     print_code("\n".join(texts[after]))
+
+
+def _ptx(optimizer: driver.Optimizer, mode: str | None) -> list[str]:
+    try:
+        return driver.ptx(optimizer, mode)
+    except CudaMissingError as error:
+        errors.print(f"error: {error}", markup=False)
+        raise typer.Exit(1) from None
 
 
 def print_code(text: str, console: Console = output) -> None:

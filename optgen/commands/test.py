@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optgen import driver
+from optgen import folders
 from optgen.commands.console import SpecPaths
 
 
@@ -37,7 +37,7 @@ def run_checks(
     from optgen.commands import trust
 
     checks = trust.chosen(check or [])
-    paths = driver.spec_files(specs)
+    paths = folders.spec_files(specs)
     if pytest is None:
         passed = [trust.report(path, checks, mode or [], quick, seed, jobs) for path in paths]
         if not all(passed):

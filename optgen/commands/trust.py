@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from optgen import driver
+from optgen import driver, folders
 from optgen.commands.console import errors, output
 from optgen.testing.case import Check
 from optgen.testing.checks import CHECKS, check_named
@@ -115,5 +115,5 @@ def write_pytest_file(file: Path, specs: Sequence[Path], quick: bool, seed: int)
         raise typer.Exit(1)
     names = [optimizer.program.name for optimizer in driver.compile_all(specs)]
     paths = [Path(os.path.relpath(spec, file.parent)).as_posix() for spec in specs]
-    driver.replace_file(file, pytest_text(paths, names, quick, seed))
+    folders.replace_file(file, pytest_text(paths, names, quick, seed))
     output.print(f"wrote {escape(str(file))}; run it with pytest")

@@ -25,9 +25,9 @@ _FILE = {
     ),
     "E103": (
         "the spec is too large",
-        "A spec has at most 256 KiB, lines of at most 4,000 characters, and brackets and "
-        "tables at most 64 deep. Nothing that describes an optimizer comes near; the limits "
-        "keep a damaged file from exhausting the compiler.",
+        "A spec has at most 256 KiB, 4,096 keys and tables, lines of at most 4,000 "
+        "characters, and brackets and tables at most 64 deep. Nothing that describes an "
+        "optimizer comes near; the limits keep a damaged file from exhausting the compiler.",
     ),
     "E104": (
         "not valid TOML",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from optgen.diagnostics.span import Diagnostic, Label
 
 TAB = "    "
+MAX_SENTENCE = 1_000
+"""The most characters of a headline or a line of help; a longer one is cut."""
 MAX_WIDTH = 110
 """The most columns of a source line that are shown; of a wider one the labelled part is."""
 
@@ -31,7 +33,7 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
         diagnostic: the message.
         sources: the text of each file by path; without a file's text only its name is shown.
     """
-    out = [f"error[{diagnostic.code}]: {visible(diagnostic.headline)}"]
+    out = [f"error[{diagnostic.code}]: {_sentence(diagnostic.headline)}"]
     path = diagnostic.span.path
     text = sources.get(path)
     if text is None:
@@ -48,9 +50,13 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
         out.append(f"{margin} |")
     if diagnostic.help is not None:
         first, *rest = diagnostic.help.splitlines()
-        out.append(f"{margin} = help: {visible(first)}")
-        out.extend(f"{margin}         {visible(line)}" for line in rest)
+        out.append(f"{margin} = help: {_sentence(first)}")
+        out.extend(f"{margin}         {_sentence(line)}" for line in rest)
     return "\n".join(out) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return visible(text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]}...")
 
 
 def visible(text: str) -> str:

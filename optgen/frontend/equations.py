@@ -16,6 +16,7 @@ from optgen.frontend.notation import Lines
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source, Statement, on_one_line, parse, statements
 from optgen.frontend.tokens import tokens_of
+from optgen.frontend.transliteration import ascii_name
 from optgen.ir.intrinsics import INTRINSICS, OPERATORS, SHORTHANDS
 
 MAX_LINES = 256
@@ -99,6 +100,7 @@ def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], b
             firsts = [tokens_of(part)[:1] for part in line.text.split("\n")]
             for name in (t.text for first in firsts for t in first if t.kind in _NAMES):
                 report.blame(name)
+                report.blame(ascii_name(name) or name)  # as the other lines may call it
     whole = all(type(assignment.value) is not Node for assignment in assignments)
     return assignments, whole and len(assignments) == len(lines)
 

@@ -184,7 +184,7 @@ class Lowering:
 def function_hint(name: str) -> str | None:
     """The help line for a function that the language does not have."""
     public = [known for known, row in INTRINSICS.items() if row.public]
-    return in_the_language(name) or suggestion(name, [*public, *SHORTHANDS])
+    return in_the_language(name) or suggestion(name, [*public, *SHORTHANDS], "functions")
 
 
 @cache

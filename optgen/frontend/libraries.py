@@ -10,7 +10,7 @@ _NAMES = {
         *("weights", "x", "p"),
     ),
     "g": ("grad", "grads", "gradient", "gradients", "dw", "dx", "dtheta", "g_t"),
-    "t": ("step", "steps", "iteration", "iter", "global_step", "k", "n", "epoch"),
+    "t": ("step", "steps", "iteration", "iter", "global_step", "k", "epoch"),
     "learning_rate": ("lr", "eta", "alpha", "gamma", "rate", "step_size", "stepsize"),
     "epsilon": ("eps", "delta", "tiny"),
     "eps": ("epsilon",),
@@ -82,7 +82,8 @@ _ADVICE = {
 
 def other_name(name: str, known: Collection[str]) -> str | None:
     """The known name that stands for the same as another library's; None if there is none."""
-    lower = name.lower()
+    # A letter of the other case is another quantity: `K` is no step.
+    lower = name.lower() if len(name) > 1 else name
     return next((own for own, names in _NAMES.items() if lower in names and own in known), None)
 
 

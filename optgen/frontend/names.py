@@ -206,7 +206,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def suggestion(name: str, known: Iterable[str]) -> str | None:
+def suggestion(name: str, known: Iterable[str], what: str = "names") -> str | None:
     """The help line for an unknown name: the nearest known one, or all of them if they are few."""
     names = tuple(known)
     close = other_name(name, names) or nearest(name, names)
@@ -214,4 +214,4 @@ def suggestion(name: str, known: Iterable[str]) -> str | None:
         return f"did you mean `{close}`?"
     if not names or len(names) > 40:
         return None
-    return "known names: " + ", ".join(f"`{candidate}`" for candidate in names)
+    return f"known {what}: " + ", ".join(f"`{candidate}`" for candidate in names)

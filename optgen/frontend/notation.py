@@ -7,40 +7,36 @@ for something that the author did not mean.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from optgen.frontend.tokens import CLOSING, Token, matching, tokens_of, unbalanced, with_depth
+from optgen.frontend.papers import (
+    enclosure,
+    enclosures,
+    group_in_brackets,
+    latex_groups,
+    paper_notation,
+)
+from optgen.frontend.tokens import (
+    CLOSING,
+    Finding,
+    Token,
+    matching,
+    tokens_of,
+    unbalanced,
+    with_depth,
+)
 from optgen.frontend.transliteration import PRIME, advice
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something on a line that is not of the language.
-
-    Attributes:
-        code: the code of the message.
-        headline: what it is.
-        start, end: its place in the line.
-        label: a remark at the place.
-        help: what to write instead.
-    """
-
-    code: str
-    headline: str
-    start: int
-    end: int
-    label: str = ""
-    help: str | None = None
-
-
-def findings(text: str, condition: bool) -> list[Finding]:
+def findings(text: str, condition: bool, declared: Collection[str] = ()) -> list[Finding]:
     """What on a line is not of the language; empty if Python's parser may read it.
 
     Args:
         text: the line, with comments blanked out.
         condition: whether it should be a condition rather than an equation.
+        declared: the names that the spec declares, which suggestions prefer.
     """
     tokens = tokens_of(text)
     wrong = unbalanced(tokens)
@@ -52,7 +48,7 @@ def findings(text: str, condition: bool) -> list[Finding]:
         return [Finding("E303", f"`{token.text}` {what}", token.start, token.end, "", hint)]
     found = list(_statement(tokens, text)) if not condition else []
     if not found:
-        foreign = _foreign(tokens, text, condition)
+        foreign = _foreign(tokens, text, condition, declared)
         found = list({finding.headline: finding for finding in reversed([*foreign])}.values())[::-1]
         if any(token.text == "for" for token in tokens):
             found = [finding for finding in found if text[finding.start : finding.end] != "in"]
@@ -65,7 +61,10 @@ _STATEMENTS = {
     "if": "a mode is chosen by its `when`; a value by `where(condition, x, y)`",
     "elif": "a mode is chosen by its `when`; a value by `where(condition, x, y)`",
     "else": "a mode is chosen by its `when`; a value by `where(condition, x, y)`",
-    "for": "equations hold for every element of every variable at once",
+    "for": (
+        "equations hold for every element of every variable at once; for several buffers write "
+        "one line and one slot each, `v_1`, `v_2`"
+    ),
     "while": "equations run once a step, for every element at once",
     "def": "write the expression where it is used, or name its value on a line of its own",
     "return": "assign the variable, `w = ...`; slots keep what they are assigned",
@@ -205,37 +204,51 @@ _INSTEAD = {
 _WORDS = frozenset(["and", "or", "not", "if", "else", "None", "True", "False"])
 
 
-def _foreign(tokens: Sequence[Token], text: str, condition: bool) -> Iterator[Finding]:
+def _foreign(
+    tokens: Sequence[Token], text: str, condition: bool, declared: Collection[str]
+) -> Iterator[Finding]:
     """Each sign and word that no equation holds."""
+    bars = enclosures(tokens)
+    explained = set(latex_groups(tokens)).union(bars.values())
     depths = [depth for _, depth in with_depth(tokens)]
     position = 0
     while position < len(tokens):
-        token = tokens[position]
-        before = tokens[position - 1] if position else None
-        finding, skip = None, position
-        if token.kind == "operator" and token.text == "=" and (condition or depths[position]):
-            headline = "`=` does not compare" if condition else "`=` inside of parentheses"
-            finding = Finding("E304", headline, token.start, token.end, "", _EQUALS[condition])
-        elif token.kind == "operator":
-            finding, skip = _sign(tokens, position, before)
-        elif token.is_word and not (token.text in _WORDS or (condition and token.text == "is")):
-            finding = _operator(token, "E304", _INSTEAD.get(token.text))
-        elif token.kind == "foreign":
-            headline, help_line = advice(token.text)
-            finding = Finding("E303", headline, token.start, token.end, "", help_line)
-        elif token.kind == "latex":
-            hint = f"write `{token.text[1:]}`, a name in ASCII letters"
-            headline = f"`{token.text}` is not part of the language"
-            finding = Finding("E303", headline, token.start, token.end, "", hint)
-        elif token.kind == "string" and not (
-            _is_word(text, token) and (condition or (before is not None and before.text == "["))
-        ):
-            finding = _string(token, condition)
-        elif token.kind == "other":
-            finding = _other(token, before)
+        finding: Finding | None = None
+        if position in bars:
+            finding, last = enclosure(tokens, position, bars[position], text)
+            explained.update(range(bars[position], last + 1))
+        elif position not in explained:
+            paper = paper_notation(tokens, position, text, declared)
+            if paper is not None:
+                finding, position = paper
+            elif tokens[position].kind == "operator":
+                equals = condition or bool(depths[position])
+                finding, position = _sign(tokens, position, text, condition, equals)
+            else:
+                before = tokens[position - 1] if position else None
+                finding = _part(tokens[position], before, text, condition, declared)
         if finding is not None:
             yield finding
-        position = skip + 1
+        position += 1
+
+
+def _part(
+    token: Token, before: Token | None, text: str, condition: bool, declared: Collection[str]
+) -> Finding | None:
+    """What is wrong with a token that is no operator."""
+    if token.is_word and not (token.text in _WORDS or (condition and token.text == "is")):
+        return _operator(token, "E304", _INSTEAD.get(token.text))
+    if token.kind == "foreign":
+        headline, help_line = advice(token.text, declared)
+        return Finding("E303", headline, token.start, token.end, "", help_line)
+    if token.kind == "latex":
+        hint = f"write `{token.text[1:]}`, a name in ASCII letters"
+        return _operator(token, "E303", hint)
+    if token.kind == "string" and not (
+        _is_word(text, token) and (condition or (before is not None and before.text == "["))
+    ):
+        return _string(token, condition)
+    return _other(token, before) if token.kind == "other" else None
 
 
 _EQUALS = {
@@ -245,19 +258,15 @@ _EQUALS = {
 
 
 def _sign(
-    tokens: Sequence[Token], position: int, before: Token | None
+    tokens: Sequence[Token], position: int, text: str, condition: bool, equals: bool
 ) -> tuple[Finding | None, int]:
     """What is wrong with an operator, and the position of the last token that belongs to it."""
     token = tokens[position]
-    after_name = before is not None and before.kind == "name" and before.end == token.start
-    if token.text == "{" and before is not None and after_name and before.text.endswith("_"):
-        last = matching(tokens, position)
-        name = before.text.rstrip("_")
-        hint = (
-            f"write `{name}`: before the line that assigns it, that is the value of the last step"
-        )
-        headline = f"`{name}` has an index of the step"
-        return Finding("E304", headline, before.start, tokens[last].end, "", hint), last
+    if token.text == "=" and equals:
+        headline = "`=` does not compare" if condition else "`=` inside of parentheses"
+        return Finding("E304", headline, token.start, token.end, "", _EQUALS[condition]), position
+    if token.text == "[":
+        return group_in_brackets(tokens, position, text), position
     if token.text not in _INSTEAD:
         return None, position
     last = matching(tokens, position) if token.text == "{" else position

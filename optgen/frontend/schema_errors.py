@@ -186,6 +186,10 @@ def _type_help(location: Location, value: Any) -> str | None:
         default = repr(value).lower() if isinstance(value, bool) else repr(value)
         plain = default if isinstance(value, (bool, int, float)) else "0.9"
         return f'{key} = {{ default = {plain}, doc = "..." }}'
+    if location[:1] == ("hyperparameters",) and key == "default" and isinstance(value, list):
+        name = str(location[1])
+        name = name[:-1] if name.endswith("s") and len(name) > 4 else name
+        return f"one hyperparameter for each number: `{name}_1`, `{name}_2` and so on"
     if location[:-1] == ("slots",):
         return f'{key} = {{ doc = "..." }}'
     if key in ("update", "before", "after") and isinstance(value, (list, dict)):

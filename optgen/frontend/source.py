@@ -135,7 +135,7 @@ def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Mod
     tree: ast.Module | None = None
     deep = _bracket_depth(text) > MAX_DEPTH or _UNARY_CHAIN.search(text) is not None
     if not deep:
-        found = findings(statement.text, condition=code == "E401")
+        found = findings(statement.text, code == "E401", report.index.names())
         for finding in found:
             if statement.text[finding.start : finding.end] in report.faulty:
                 continue

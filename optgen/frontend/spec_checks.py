@@ -250,7 +250,7 @@ def _check_learning_rate(spec: OptimizerSpec, report: Report) -> None:
         other = other or nearest("learning_rate", spec.hyperparameters)
         if other is not None:
             span = report.index.key("hyperparameters", other)
-            hint = f"call `{other}` so: schedules and decay rely on the name"
+            hint = f"rename `{other}` to `learning_rate`: schedules and decay rely on that name"
         headline = "there is no hyperparameter `learning_rate`"
         report.error("E210", headline, span, help=hint)
     elif "learning_rate" in report.faulty or isinstance(rate.default, str):

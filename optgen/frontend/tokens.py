@@ -1,4 +1,4 @@
-"""The words of a line of equations, for what Python's parser would say in words of its own."""
+"""The words of a line of equations, and what is found wrong with them."""
 
 from __future__ import annotations
 
@@ -71,6 +71,26 @@ def tokens_of(text: str) -> list[Token]:
         for match in _TOKEN.finditer(text)
         if match.lastgroup != "space"
     ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something on a line that is not of the language.
+
+    Attributes:
+        code: the code of the message.
+        headline: what it is.
+        start, end: its place in the line.
+        label: a remark at the place.
+        help: what to write instead.
+    """
+
+    code: str
+    headline: str
+    start: int
+    end: int
+    label: str = ""
+    help: str | None = None
 
 
 CLOSING = {"(": ")", "[": "]", "{": "}"}

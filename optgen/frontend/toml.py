@@ -24,12 +24,14 @@ Location = tuple[str | int, ...]
 MAX_BYTES = 256 * 1024
 MAX_LINE = 4_000
 MAX_DEPTH = 64
+MAX_KEYS = 4_096
+"""More keys and tables than the largest spec has; the parser's time grows with their square."""
 _REORDERING = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
 # Strings and comments first, so that brackets inside them do not count.
 _TOKEN = re.compile(
-    r"\"\"\"(?:\\.|[^\\])*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|#[^\n]*|[\[\]{}]",
+    r"\"\"\"(?:\\.|[^\\])*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|#[^\n]*|[\[\]{}=]",
     re.DOTALL,
 )
 _KEY_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
@@ -76,6 +78,15 @@ class SpanIndex:
     def has(self, *location: str | int) -> bool:
         """Whether the file holds this key or value."""
         return location in self._values or location in self._keys
+
+    def names(self) -> frozenset[str]:
+        """The names that the file declares, of hyperparameters and of slots."""
+        declared = (*self._keys, *self._values)
+        return frozenset(
+            str(location[1])
+            for location in declared
+            if len(location) > 1 and location[0] in ("hyperparameters", "slots")
+        )
 
     def content(self, value: str, *location: str | int) -> Span | None:
         """The span of a string's characters, between the quotes.
@@ -187,8 +198,13 @@ def _check_text(text: str, path: str) -> None:
             hint = "remove it" if offset else "save the file without a byte order mark"
             span = Span(path, offset, offset + 1)
             _fail("E105", f"an invisible character, {name}", span, text, help=hint)
-    depth = 0
+    depth = keys = 0
     for token in _TOKEN.finditer(text):
+        header = token[0] == "[" and text[token.start() - 1 : token.start()] in ("", "\n")
+        keys += token[0] == "=" or header
+        if keys > MAX_KEYS:
+            span = Span(path, token.start(), token.end())
+            _fail("E103", f"more than {MAX_KEYS:,} keys and tables", span, text)
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > MAX_DEPTH:
             span = Span(path, token.start(), token.end())

@@ -169,8 +169,9 @@ class HostTables:
 
 
 def _participants(present: tuple[Selection, ...], absent: tuple[Selection, ...]) -> Participants:
-    large = tuple(s.elements >= PARALLEL_FROM for s in (*present, *absent))
-    return Participants(present, absent, large)
+    # A selection of nothing is not launched at all, so that one of something is another kind.
+    kind = tuple((s.rows.size > 0, s.elements >= PARALLEL_FROM) for s in (*present, *absent))
+    return Participants(present, absent, kind)
 
 
 def _sum_over_variables(

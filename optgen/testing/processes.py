@@ -55,14 +55,21 @@ def outcomes(spec: str, plan: Sequence[Planned], jobs: int = 0) -> Iterator[Outc
 
 
 def _shares(plan: Sequence[Planned], jobs: int) -> list[list[Planned]]:
-    """The cases of each process: what shares kernels together, and about as many kernels each."""
+    """The cases of each process: what shares kernels together, and about as many kernels each.
+
+    All modes share the kernels of the common stages, which differ between dtypes.
+    """
     groups: dict[tuple[str, str], list[Planned]] = {}
     for check, case in plan:
-        groups.setdefault((case.mode, case.dtype), []).append((check, case))
-    shares: list[list[Planned]] = [[] for _ in range(min(jobs, len(groups)))]
-    for group in sorted(groups.values(), key=_kernels, reverse=True):
-        min(shares, key=_kernels).extend(group)
-    return shares
+        groups.setdefault((case.dtype, case.mode), []).append((check, case))
+    weights = {key: _kernels(group) for key, group in groups.items()}
+    total, before = sum(weights.values()), 0.0
+    shares: list[list[Planned]] = [[] for _ in range(jobs)]
+    for key in sorted(groups):
+        middle = before + weights[key] / 2
+        shares[int(jobs * middle / total)].extend(groups[key])
+        before += weights[key]
+    return [share for share in shares if share]
 
 
 def _kernels(group: Sequence[Planned]) -> int:

@@ -13,7 +13,6 @@ from optgen.testing.case import (
     Check,
     Finding,
     each_mode,
-    everything_of,
 )
 from optgen.testing.pairwise import single_and_covering_arguments
 from optgen.testing.steps import compare_with_interpreter, stepped
@@ -69,9 +68,8 @@ def check_repeat(subject: Subject, case: Case) -> Finding:
 
 
 def _large_cases(subject: Subject, quick: bool) -> tuple[Case, ...]:
-    modes = subject.modes[-1:] if quick else subject.modes
-    everything = everything_of(subject)
-    return tuple(Case(mode, "float32", everything, LARGE, calls=2) for mode in modes)
+    cases = each_mode(subject, quick, shapes=LARGE, calls=2)
+    return cases[-1:] if quick else cases
 
 
 CHECKS = (

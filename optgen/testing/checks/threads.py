@@ -10,7 +10,7 @@ import numba
 from optgen.runtime import plan
 from optgen.runtime.kernels import BLOCK
 from optgen.testing.arrays import Array, assert_same_bytes
-from optgen.testing.case import LARGE, Case, Check, Finding, everything_of
+from optgen.testing.case import LARGE, Case, Check, Finding, each_mode
 from optgen.testing.steps import stepped
 from optgen.testing.subject import Subject
 
@@ -58,9 +58,8 @@ def _chunk_length(elements: int) -> Iterator[None]:
 
 
 def _cases(subject: Subject, quick: bool) -> tuple[Case, ...]:
-    modes = subject.modes[-1:] if quick else subject.modes
-    everything = everything_of(subject)
-    return tuple(Case(mode, "float32", everything, LARGE, calls=2) for mode in modes)
+    cases = each_mode(subject, quick, shapes=LARGE, calls=2)
+    return cases[-1:] if quick else cases
 
 
 CHECKS = (
