@@ -12,7 +12,7 @@ import numpy as np
 
 from generated import SGD
 from tests.generated_classes import bytes_after_steps, everything_on
-from tests.oracle import spec_names
+from tests.oracle import thorough_specs
 
 
 def digest(parts: list[bytes]) -> str:
@@ -22,7 +22,7 @@ def digest(parts: list[bytes]) -> str:
 
 def thread_counts() -> None:
     """Print, for each spec, what each number of threads gives; 8 of them many times over."""
-    for spec in spec_names():
+    for spec in thorough_specs():
         for count in (1, 2, 3, 8):
             numba.set_num_threads(count)
             found = {digest(bytes_after_steps(spec)) for _ in range(10 if count == 8 else 2)}

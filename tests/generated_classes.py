@@ -9,7 +9,7 @@ import numpy as np
 from optgen.runtime import Optimizer
 from optgen.testing.case import EVERYTHING, LARGE
 from optgen.testing.pairwise import covering_arguments
-from tests.oracle import generated, spec_modes, subject
+from tests.oracle import compiled, generated, subject, thorough_modes
 
 __all__ = [
     "EVERYTHING",
@@ -28,7 +28,7 @@ Arguments = dict[str, Any]
 
 def last_mode(spec: str) -> str:
     """The mode of a spec that is declared last, which has the most slots."""
-    return [mode for name, mode in spec_modes() if name == spec][-1]
+    return compiled(spec).program.modes[-1].name
 
 
 def everything_on(spec: str, **changes: Any) -> Optimizer:
@@ -72,8 +72,8 @@ def covering_cases() -> list[tuple[str, str, str, Arguments]]:
     set comes with one of its modes.
     """
     cases = []
-    for spec in dict.fromkeys(spec for spec, _ in spec_modes()):
-        modes = [mode for name, mode in spec_modes() if name == spec]
+    for spec in dict.fromkeys(spec for spec, _ in thorough_modes()):
+        modes = [mode for name, mode in thorough_modes() if name == spec]
         rows = [(k, v) for k, v in covering_arguments(declared(spec)).items() if v]
         cases += [(spec, mode, "none", {}) for mode in modes]
         for index in range(max(2 * len(modes), len(rows))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,19 @@ __all__ = [
     "spec_modes",
     "spec_names",
     "subject",
+    "thorough_modes",
+    "thorough_specs",
     "variant",
 ]
 
 SPECS = Path(__file__).parent.parent / "specs"
+
+
+CORE = ("adam", "adamw", "novograd", "sgd")
+"""Specs that between them have every kind of slot but a few, several modes, and reductions."""
+
+EVERY_SPEC = os.environ.get("OPTGEN_TEST_EVERY_SPEC") == "1"
+"""Whether the tests that compile kernels by the hundred take all specs, which takes hours."""
 
 
 @cache
@@ -41,6 +51,16 @@ def spec_names() -> list[str]:
 def spec_modes() -> list[tuple[str, str]]:
     """All (spec, mode) pairs."""
     return [(name, mode.name) for name in spec_names() for mode in compiled(name).program.modes]
+
+
+def thorough_specs() -> list[str]:
+    """The specs whose classes go through every test; the others go through test_catalogue.py."""
+    return spec_names() if EVERY_SPEC else list(CORE)
+
+
+def thorough_modes() -> list[tuple[str, str]]:
+    """All (spec, mode) pairs of these specs."""
+    return [(spec, mode) for spec, mode in spec_modes() if spec in thorough_specs()]
 
 
 def selecting(spec: str, mode: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.generated_classes import (
     declared,
     hyperparameters_of,
 )
-from tests.oracle import compiled, generated, selecting, spec_modes, spec_names
+from tests.oracle import compiled, generated, selecting, thorough_modes, thorough_specs
 from tests.pairwise import COMMON_CHOICES, covering_arguments, covering_rows, pairs_of
 from tests.references.pipeline import Pipeline
 
@@ -88,12 +88,12 @@ def test_class_equals_reference(spec: str, mode: str, common: Arguments) -> None
 
 def test_every_mode_has_a_reference_and_two_rows() -> None:
     cases = [(spec, mode) for spec, mode, _, common in covering_cases() if common]
-    assert all(cases.count(pair) >= 2 for pair in spec_modes())
-    for spec, mode in spec_modes():
+    assert all(cases.count(pair) >= 2 for pair in thorough_modes())
+    for spec, mode in thorough_modes():
         assert reference_of(spec, selecting(spec, mode)).learning_rate > 0
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_rows_of_a_spec_cover_all_pairs_of_arguments(spec: str) -> None:
     found = [common for name, _, _, common in covering_cases() if name == spec]
     assert all(row in found for row in covering_arguments(declared(spec)).values())

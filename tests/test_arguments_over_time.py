@@ -25,9 +25,9 @@ from optgen.schedules import (
     PiecewiseConstantDecay,
 )
 from tests.generated_classes import EVERYTHING, hyperparameters_of, last_mode
-from tests.oracle import generated, spec_names
+from tests.oracle import generated, thorough_specs
 
-SPECS = pytest.mark.parametrize("spec", spec_names())
+SPECS = pytest.mark.parametrize("spec", thorough_specs())
 
 
 def warm() -> float:

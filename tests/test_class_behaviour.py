@@ -23,13 +23,13 @@ from tests.generated_classes import (
     hyperparameters_of,
     last_mode,
 )
-from tests.oracle import Oracle, compiled, generated, spec_modes, spec_names
+from tests.oracle import Oracle, compiled, generated, thorough_modes, thorough_specs
 
 Array = np.ndarray[Any, Any]
 MODES = pytest.mark.parametrize(
-    ("spec", "mode"), spec_modes(), ids=["-".join(pair) for pair in spec_modes()]
+    ("spec", "mode"), thorough_modes(), ids=["-".join(pair) for pair in thorough_modes()]
 )
-SPECS = pytest.mark.parametrize("spec", spec_names())
+SPECS = pytest.mark.parametrize("spec", thorough_specs())
 
 
 def after(optimizer: Optimizer, start: Any, *gradients: Any) -> Array:

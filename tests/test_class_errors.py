@@ -21,7 +21,7 @@ from optgen import LossScaleOptimizer, Variable
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.generated_classes import everything_on
-from tests.oracle import generated, spec_names
+from tests.oracle import generated, thorough_specs
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ def all_hyperparameters() -> list[Any]:
     """Every hyperparameter of every class, and the common arguments once."""
     found = [
         pytest.param(generated(spec), h, id=f"{spec}-{h.name}")
-        for spec in spec_names()
+        for spec in thorough_specs()
         for h in generated(spec).hyperparameters
     ]
     return [*found, *(pytest.param(generated("sgd"), h, id=f"common-{h.name}") for h in COMMON)]
@@ -84,7 +84,7 @@ def test_integers_and_numpy_scalars_are_numbers(cls: Any, h: Hyperparameter) -> 
         assert cls(**{h.name: np.True_}).get_config()[h.name] is True
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_unknown_keywords_are_named_with_what_is_known(spec: str) -> None:
     cls = generated(spec)
     with pytest.raises(
@@ -308,7 +308,7 @@ def assert_continues_as_if_nothing_had_happened(
 
 # With two steps of accumulation, calls 0 and 2 only accumulate and calls 1 and 3 update.
 CALLS = pytest.mark.parametrize("calls", [0, 1, 2, 3])
-SPECS = pytest.mark.parametrize("spec", spec_names())
+SPECS = pytest.mark.parametrize("spec", thorough_specs())
 
 
 @SPECS

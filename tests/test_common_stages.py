@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.generated_classes import hyperparameters_of
-from tests.oracle import compiled, generated, spec_modes
+from tests.oracle import compiled, generated, thorough_modes
 
 DECAYED = [
     (spec, mode)
-    for spec, mode in spec_modes()
+    for spec, mode in thorough_modes()
     if any(stage.name == "weight_decay" for stage in compiled(spec).program.stages)
 ]
 SPECIAL = [-0.0, 0.0, np.inf, -np.inf, np.nan, 1e-42, 1.5]

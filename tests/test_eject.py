@@ -20,7 +20,7 @@ from optgen.ejecting import MARK, RUNTIME_FOLDER, _relative, eject
 from optgen.schedules import CosineDecay
 from tests import ejected_steps
 from tests.generated_classes import EVERYTHING, hyperparameters_of
-from tests.oracle import SPECS, compiled, generated, spec_modes, spec_names
+from tests.oracle import SPECS, compiled, generated, thorough_modes, thorough_specs
 
 ROOT = Path(__file__).parent.parent
 run = CliRunner().invoke
@@ -57,7 +57,7 @@ def inside(spec: str, case: Case) -> str:
 
 
 def modes_of(spec: str) -> list[str]:
-    return [mode for name, mode in spec_modes() if name == spec]
+    return [mode for name, mode in thorough_modes() if name == spec]
 
 
 # All modes of two optimizers, and one with two phases and numbers per variable; that the code of
@@ -76,7 +76,7 @@ def test_modes_give_the_same_bits_with_everything_on(spec: str, tmp_path: Path) 
     assert len(set(found)) == len(found)
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_the_code_is_that_of_the_package(spec: str) -> None:
     """Apart from comments and the module of an import, every statement is the same."""
     for file in eject(compiled(spec)):
@@ -128,7 +128,7 @@ def test_it_runs_under_any_name_and_inside_another_package(tmp_path: Path) -> No
     assert found == [inside("sgd", case)]
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_it_holds_what_it_needs_and_nothing_else(spec: str) -> None:
     files = {file.path: file.text for file in eject(compiled(spec))}
     modules = {path for path in files if path.endswith(".py")}

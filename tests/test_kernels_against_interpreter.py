@@ -13,7 +13,7 @@ import pytest
 from optgen.testing import Case, check_named
 from optgen.testing.case import DTYPES, everything_of
 from optgen.testing.pairwise import single_and_covering_arguments
-from tests.oracle import spec_modes, subject
+from tests.oracle import subject, thorough_modes
 
 PARITY = check_named("parity")
 
@@ -25,7 +25,7 @@ def cases() -> list[Any]:
     `optgen test` goes through all of them.
     """
     found = []
-    for number, (spec, mode) in enumerate(spec_modes()):
+    for number, (spec, mode) in enumerate(thorough_modes()):
         tested = subject(spec)
         everything = everything_of(tested)
         rows = [
@@ -52,4 +52,4 @@ def test_every_mode_and_stage(spec: str, case: Case) -> None:
 
 def test_the_modes_here_are_made_of_exact_functions() -> None:
     # Powers stand in values of the step only, which the host computes for every backend.
-    assert all(subject(spec).is_exact(mode) for spec, mode in spec_modes())
+    assert all(subject(spec).is_exact(mode) for spec, mode in thorough_modes())

@@ -21,12 +21,12 @@ from optgen import LossScaleOptimizer, Variable
 from optgen.runtime.plan import CHUNK
 from optgen.schedules import ExponentialDecay
 from tests.generated_classes import EVERYTHING, everything_on, hyperparameters_of
-from tests.oracle import generated, spec_modes, spec_names
+from tests.oracle import generated, thorough_modes, thorough_specs
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 Array = np.ndarray[Any, Any]
-SPECS = pytest.mark.parametrize("spec", spec_names())
+SPECS = pytest.mark.parametrize("spec", thorough_specs())
 SHAPES = ((3, 4), (), (0,), (5,))
 NOT_FINITE = (np.nan, np.inf, -np.inf)
 
@@ -51,7 +51,7 @@ def every_byte(optimizer: Any, variables: list[Array]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("spec", "mode"), spec_modes(), ids=["-".join(pair) for pair in spec_modes()]
+    ("spec", "mode"), thorough_modes(), ids=["-".join(pair) for pair in thorough_modes()]
 )
 def test_a_scaled_step_is_the_step_of_that_factor(spec: str, mode: str) -> None:
     """[B29] Bit for bit, and powers of two make it the unscaled step."""

@@ -26,12 +26,12 @@ from optgen.schedules import CosineDecay, LearningRateSchedule, LinearWarmup
 from optgen.testing import Case, check_named
 from optgen.testing.case import DTYPES, everything_of
 from tests.generated_classes import everything_on, last_mode
-from tests.oracle import spec_modes, spec_names, subject
+from tests.oracle import spec_names, subject, thorough_modes, thorough_specs
 
 Array = np.ndarray[Any, Any]
-SPECS = pytest.mark.parametrize("spec", spec_names())
+SPECS = pytest.mark.parametrize("spec", thorough_specs())
 MODES = pytest.mark.parametrize(
-    ("spec", "mode"), spec_modes(), ids=["-".join(pair) for pair in spec_modes()]
+    ("spec", "mode"), thorough_modes(), ids=["-".join(pair) for pair in thorough_modes()]
 )
 SHAPES = ((3, 4), (), (0,), (5,))
 

@@ -12,7 +12,7 @@ import pytest
 from generated import SGD, Adam, AdamW, NovoGrad
 from optgen import Variable
 from tests.generated_classes import everything_on
-from tests.oracle import spec_names
+from tests.oracle import thorough_specs
 
 Array = np.ndarray[Any, Any]
 
@@ -69,7 +69,7 @@ def test_weights_come_in_the_order_of_tensorflow() -> None:
     assert NovoGrad().get_slot_names() == ["m", "v"]
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_weights_are_copies_and_variables_are_live(spec: str) -> None:
     optimizer = everything_on(spec)
     w = np.ones(3)

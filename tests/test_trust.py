@@ -17,7 +17,7 @@ from optgen.testing.plan import Outcome, planned, reproduction, run_case
 from optgen.testing.processes import outcomes as outcomes_of
 from tests.broken_optimizers import FAULTS, OffByOneUnitInOneMode
 from tests.generated_classes import last_mode
-from tests.oracle import SPECS, spec_names, subject
+from tests.oracle import SPECS, subject, thorough_specs
 
 COMPARED_ELSEWHERE = {"parity", "large", "common_arguments", "examples", "resume"}
 """Checks that other tests run, in more cases."""
@@ -25,7 +25,7 @@ COMPARED_ELSEWHERE = {"parity", "large", "common_arguments", "examples", "resume
 
 def cases() -> Iterator[Any]:
     """The last mode of every spec, which has the most slots; of ``hyperparameters`` all cases."""
-    for spec in spec_names():
+    for spec in thorough_specs():
         for check, case in planned(subject(spec), quick=True):
             if check.name not in COMPARED_ELSEWHERE and case.mode == last_mode(spec):
                 yield pytest.param(spec, check.name, case, id=f"{spec}-{check.name}-{case}")

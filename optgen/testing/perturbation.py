@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optgen.ir.expr import Apply, Expr, Number
-from optgen.ir.program import Program
+from optgen.ir.expr import Apply, Expr, Number, Ref
+from optgen.ir.program import Equation, Mode, Program
 from optgen.ir.rate import ELEMENT, STEP
 from optgen.testing.arrays import Array
 
@@ -36,7 +36,7 @@ def is_rounded(operation: Apply) -> bool:
 
 
 def perturbed(
-    program: Program, relative: float, choose: Callable[[Apply], bool]
+    program: Program, relative: float, choose: Callable[[Apply], bool], rounding: float = 0.0
 ) -> tuple[Program, ...]:
     """Programs in which chosen operations are off by a relative error, to sides drawn for each.
 
@@ -44,34 +44,53 @@ def perturbed(
         program: the program.
         relative: the error.
         choose: whether an operation is chosen.
+        rounding: the error of every operation on values that are off: however little they are off,
+            its result may be rounded to the neighbour.
     """
     found = []
     for seed in range(RUNS):
         sides = random.Random(seed)
         modes = tuple(
-            replace(
-                mode,
-                equations=tuple(
-                    replace(line, value=_shaken(line.value, relative, choose, sides))
-                    for line in mode.equations
-                ),
-            )
+            replace(mode, equations=_Shaking(relative, choose, rounding, sides).equations(mode))
             for mode in program.modes
         )
         found.append(replace(program, modes=modes))
     return tuple(found)
 
 
-def _shaken(
-    expr: Expr, relative: float, choose: Callable[[Apply], bool], sides: random.Random
-) -> Expr:
-    if not isinstance(expr, Apply):
-        return expr
-    args = tuple(_shaken(arg, relative, choose, sides) for arg in expr.args)
-    same = Apply(expr.function, args)
-    if not choose(expr):
-        return same
-    return Apply("multiply", (same, Number(1.0 + sides.choice((-relative, relative)))))
+@dataclass
+class _Shaking:
+    """Puts errors into the equations of a mode, from top to bottom."""
+
+    relative: float
+    choose: Callable[[Apply], bool]
+    rounding: float
+    sides: random.Random
+    off: set[str] = field(default_factory=set)
+
+    def equations(self, mode: Mode) -> tuple[Equation, ...]:
+        found = []
+        for line in mode.equations:
+            value, off = self.shaken(line.value)
+            found.append(replace(line, value=value))
+            (self.off.add if off else self.off.discard)(line.target.name)
+        return tuple(found)
+
+    def shaken(self, expr: Expr) -> tuple[Expr, bool]:
+        """The expression with errors, and whether its value is off."""
+        if not isinstance(expr, Apply):
+            return expr, isinstance(expr, Ref) and expr.symbol.name in self.off
+        parts = [self.shaken(arg) for arg in expr.args]
+        same = Apply(expr.function, tuple(arg for arg, _ in parts))
+        off = any(arg_off for _, arg_off in parts)
+        if self.choose(expr):
+            return self._times(same, self.relative), True
+        if off and self.rounding and is_rounded(expr):
+            return self._times(same, self.rounding), True
+        return same, off
+
+    def _times(self, value: Expr, error: float) -> Expr:
+        return Apply("multiply", (value, Number(1.0 + self.sides.choice((-error, error)))))
 
 
 def spread(

@@ -77,8 +77,8 @@ def compare_with_interpreter(
     optimizer = case.optimizer(subject)
     programs = [subject.program]
     if not subject.is_exact(case.mode):
-        relative = FEW_UNITS * float(np.finfo(case.dtype).eps)
-        programs += perturbed(subject.program, relative, is_inexact)
+        unit = float(np.finfo(case.dtype).eps)
+        programs += perturbed(subject.program, FEW_UNITS * unit, is_inexact, unit)
     oracles = [Oracle(program, case.mode, variables, arguments) for program in programs]
     worst = 0.0
     for call in range(case.calls):

@@ -20,7 +20,7 @@ from generated import SGD, Adam, NovoGrad
 from optgen.runtime.cuda import running, streams, tables
 from optgen.runtime.loss_scale import LossScaleOptimizer
 from tests.generated_classes import everything_on
-from tests.oracle import spec_names
+from tests.oracle import thorough_specs
 from tests.simulated.arrays import DeviceArray, HostArray, as_bytes, device_arrays
 
 VALUES = (np.array([1.0, -2.0, 3.0]), np.ones((2, 2), np.float32), np.array(0.5))
@@ -119,7 +119,7 @@ def test_one_array_is_no_list() -> None:
         Adam().build(array)
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_a_refused_call_changes_no_byte(spec: str) -> None:
     variables = device_arrays(values())
     optimizer = stepped(everything_on(spec), variables)
@@ -161,7 +161,7 @@ def test_kernels_are_compiled_before_the_first_is_launched(
 # State -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_files_go_from_host_to_device_and_back(spec: str, tmp_path: Path) -> None:
     on_host, on_device = values(), device_arrays(values())
     host = stepped(everything_on(spec), on_host)
@@ -180,7 +180,7 @@ def test_files_go_from_host_to_device_and_back(spec: str, tmp_path: Path) -> Non
     assert as_bytes(new_device.get_weights()) == as_bytes(new_host.get_weights())
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_lists_of_the_state_are_live_and_their_copies_are_on_the_host(spec: str) -> None:
     variables = device_arrays(values())
     optimizer = stepped(everything_on(spec), variables)
@@ -378,7 +378,7 @@ def test_norms_stay_on_the_device_and_are_a_launch_per_part(launches: Any) -> No
     ]
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_no_value_changes_the_type_of_an_argument(spec: str, launches: Any) -> None:
     """Kernels are compiled for types: nothing that differs between steps is a new type."""
     optimizer = everything_on(spec, gradient_accumulation_steps=None)
