@@ -21,7 +21,7 @@ _OWN_NAMES = frozenset(
 
 # The names of phases, of the functions made for them, and of temporary values.
 _OWN_FORMS = re.compile(
-    r"(\w+_)?update$|(\w+_)?gradient_norm(_again)*$|(\w+_)?reduce_\w+$"
+    r"(\w+_)?(update|evaluation)$|(\w+_)?gradient_norm(_again)*$|(\w+_)?reduce_\w+$"
     r"|\w+_(chunk|chunks|serial|parallel|variable|variables|fold|total|scalars|lanes|element|stage|i)$"
 )
 

@@ -134,6 +134,19 @@ class LossScaleOptimizer(Attributes, Minimizer):
         """Give variables the values of their averages; see the inner optimizer."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
+    def eval(self) -> None:
+        """Give variables the values for evaluation; see ``Optimizer.eval``."""
+        self.inner_optimizer.eval()
+
+    def train(self) -> None:
+        """Give variables back the values of training; see ``Optimizer.train``."""
+        self.inner_optimizer.train()
+
+    @property
+    def evaluating(self) -> bool:
+        """Whether the variables have the values for evaluation."""
+        return self.inner_optimizer.evaluating
+
     def exclude_from_weight_decay(
         self,
         var_list: Iterable[Array | Variable] | None = None,

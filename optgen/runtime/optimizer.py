@@ -140,6 +140,8 @@ class Optimizer(Saving, Minimizer):
         given = as_list("gradients", gradients)
         if not given:
             raise ValueError("gradients: expected at least one gradient, received none.")
+        if self._in_training is not None:
+            self._check_training("step")
         known, state, reader = variables is None, self._state, self._reader
         if known and state is None:
             raise ValueError(
