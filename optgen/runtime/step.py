@@ -8,6 +8,7 @@ from functools import cached_property
 
 from optgen.runtime.description import Mode, StageScalars
 from optgen.runtime.launch import may_run_in_parallel
+from optgen.runtime.notice import noticed
 from optgen.runtime.phases import PreparedPhase, Scalars, prepare
 from optgen.runtime.plan import Participants
 from optgen.runtime.settings import Settings
@@ -131,7 +132,8 @@ def run_call(
     """
     kind = (id(program), updates, may_run_in_parallel(), participants.kind)
     if kind not in state.rehearsed:
-        _launch_all(program, state, participants, dict(scalars), settings, updates, True)
+        with noticed("compiling kernels, which the next start finds in Numba's cache"):
+            _launch_all(program, state, participants, dict(scalars), settings, updates, True)
         state.rehearsed.add(kind)
     new_values = _launch_all(program, state, participants, scalars, settings, updates, False)
     state.tables.finish()

@@ -84,7 +84,7 @@ class Oracle:
                 found[key] = np.asarray(self.step_slots[key])
         return found
 
-    def adopt(self, arrays: Mapping[str, Array]) -> None:
+    def take_over(self, arrays: Mapping[str, Array]) -> None:
         """Go on from the state of an optimizer that has taken as many calls."""
         for key, array in arrays.items():
             name, _, position = key.rpartition("/")
