@@ -37,6 +37,7 @@ pytestmark = pytest.mark.skipif(
 
 KERNELS = [(module, name) for module in modules() for name in signatures(module, True)]
 LOOPS = [(m, name) for m, name in KERNELS if name.endswith("_chunks")]
+TILED = [(m, name) for m, name in LOOPS if not Variation(m, name, True, "float32", (9, 0)).reduces]
 
 
 def label(part: str) -> str:
@@ -87,6 +88,15 @@ def is_float32_loop(variation: Variation) -> bool:
     """Whether a kernel goes through float32 elements and reduces nothing."""
     loops = variation.name.endswith("_chunks") and not variation.reduces
     return loops and variation.dtype == "float32"
+
+
+@STAGES
+@pytest.mark.parametrize(("module", "name"), TILED, ids=label)
+def test_indices_cost_no_arithmetic_of_signs(module: str, name: str, stages: bool) -> None:
+    """A loop of tiles divides no number to learn its length, and counts no index from the end."""
+    kernel = parse(ptx(Variation(module, name, stages, "float32", (9, 0))))
+    assert not operations(kernel) & {"div.s64", "div.u64", "div.s32", "div.u32"}
+    assert "shr.s64" not in operations(kernel, in_loops=True)
 
 
 def check_rounding(found: set[str]) -> None:

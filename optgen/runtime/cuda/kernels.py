@@ -21,7 +21,7 @@ How chunks are given to threads: a loop without a reduction is launched with blo
 dimensions, WARP threads by up to TILES; each row of threads is a tile. A chunk longer than SHORT
 gets a block of its own, whose tiles take a run of its elements each; the other chunks get a tile
 each, so that small variables share blocks. Every tile has SHORT elements at most: however large and
-small variables are mixed, no thread works much longer than the others, and a variable leaves less
+small variables are mixed, no thread works much longer than the others, and a small one leaves less
 than a warp idle. Since a block finds out by its index alone which of the two it is, one launch does
 for all, and no table holds more rows than there are chunks of CHUNK elements; a row per tile would
 be eight times as many. A loop with a reduction keeps a block for each chunk, because all threads
@@ -117,8 +117,8 @@ and would spend most of its time with idle ones."""
 TILES = 8
 """The most tiles of a block."""
 
-SHORT = 512
-"""The longest chunk that does not get a block of its own: a tile's part of the longest chunks."""
+SHORT = BLOCK // TILES
+"""The most elements of a chunk that gets a tile: a tile's part of the longest chunk."""
 
 
 @device
