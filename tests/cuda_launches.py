@@ -109,7 +109,8 @@ def run(
     others = [(variable, *part, first_block) for part in zip(starts, lengths, strict=True)]
     chunks = np.array([(0, 0, 4096, 0), *others], np.int64)
     count_of_long = int(np.count_nonzero(chunks[:, 2] > SHORT))
-    for page, table in ((1, chunks), (4, pointers), (5, tensor), (7, step)):
+    behind = np.append(chunks, chunks[1:2], axis=0)  # of no concern to the launch
+    for page, table in ((1, behind), (4, pointers), (5, tensor), (7, step)):
         _write(memory, PAGE * page, table)
     counts = (ROWS, ROWS, len(mode.streams), tensor.shape[1], BLOCKS, len(phase.reductions), 16)
     addresses = [PAGE * (1 + index) for index in range(7)]

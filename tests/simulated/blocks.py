@@ -12,7 +12,7 @@ import pytest
 
 from generated import Adam, NovoGrad
 from optgen.runtime.cuda import running
-from optgen.runtime.cuda.kernels import BLOCK, SHORT, TILES, WARP
+from optgen.runtime.cuda.kernels import BLOCK, SHORT, TILES, WARP, int64_table
 from optgen.runtime.cuda.launch import tiled_grid
 from tests.simulated.arrays import DeviceArray, HostArray, as_bytes, device_arrays
 
@@ -70,6 +70,27 @@ def test_a_grid_has_a_tile_for_each_short_chunk(
     count: int, count_of_long: int, blocks: int, tiles: int
 ) -> None:
     assert tiled_grid(count, count_of_long) == (blocks, (WARP, tiles))
+
+
+@pytest.mark.filterwarnings("ignore:.*no gradient")
+def test_long_chunks_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the tables say, whichever variables take part."""
+    found: list[tuple[int, list[int]]] = []
+
+    def recorded(kernel: Any, blocks: int, threads: Any, stream: Any, arguments: Any) -> None:
+        tables = arguments[1]
+        lengths = int64_table(tables[0], tables[7], 4)[:, 2]
+        found.append((tables[15], lengths.tolist()))
+
+    monkeypatch.setattr(running, "launch", recorded)
+    variables = [DeviceArray(np.ones(n)) for n in (5, SHORT + 1, 3, BLOCK + 2, SHORT, 9999)]
+    gradients: list[Any] = [DeviceArray(np.ones(v.shape)) for v in variables]
+    optimizer = Adam()
+    optimizer.apply(gradients, variables)
+    rest = 9999 - 2 * BLOCK
+    assert found == [(5, [SHORT + 1, BLOCK, BLOCK, BLOCK, rest, 5, 3, 2, SHORT])]
+    optimizer.apply([None, *gradients[1:4], None, None])
+    assert found[1] == (2, [SHORT + 1, BLOCK, 3, 2])
 
 
 SIZES = (5, SHORT + 1, 0, SHORT, 1, BLOCK + 3, 40, 2 * BLOCK + SHORT, 33, 2, 7, 9, 12)
