@@ -186,7 +186,9 @@ PLAIN_EVALUATION_MODE = Mode(
         "weight_decay_is_zero",
     ),
     element_slots=("z", "v"),
-    phases=(EVALUATION_PHASE,),
+    phases=(
+        EVALUATION_PHASE,
+    ),
 )
 
 WARMUP_EVALUATION_MODE = Mode(
@@ -199,7 +201,9 @@ WARMUP_EVALUATION_MODE = Mode(
         "weight_decay_is_zero",
     ),
     element_slots=("z", "v"),
-    phases=(EVALUATION_PHASE,),
+    phases=(
+        EVALUATION_PHASE,
+    ),
 )
 
 
