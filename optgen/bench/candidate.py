@@ -64,7 +64,10 @@ def start_values(shapes: Iterable[Shape]) -> list[Array]:
 
 
 def gradient_values(shapes: Iterable[Shape]) -> Iterator[Array]:
-    """Gradients whose elements lie between 1/2 and 1, of either sign: none so small that it rounds."""
+    """Gradients whose elements are between 1/2 and 1, of either sign.
+
+    None is so small that a step hangs on how it is rounded.
+    """
     rng = np.random.default_rng(_SEED + 1)
     half = np.float32(0.5)
     for shape in shapes:

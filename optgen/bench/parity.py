@@ -31,7 +31,7 @@ def difference(start: Samples, end: Samples, expected: Samples) -> str:
         A sentence; empty if they are the same within the tolerance.
     """
     if [len(sample) for sample in end] != [len(sample) for sample in expected]:
-        return f"another step: its arrays are not those of ours"
+        return "another step: its arrays are not those of ours"
     worst, place = 0.0, 0
     for index, (found, right) in enumerate(zip(end, expected, strict=True)):
         off = _distance(start[index % len(start)], found, right)

@@ -59,7 +59,7 @@ def measure_case(
 
     Args:
         case: what to measure.
-        peers: the candidates, ours first.
+        peers: the candidates, ours first; those that have no such step are left out.
         plan: how long.
         progress: is told what happens, once for the preparation and once per round.
         environment: variables of the candidates' processes.
@@ -68,6 +68,7 @@ def measure_case(
         What was measured. A candidate that cannot take part, fails on the way or takes another step
         has a note that says so.
     """
+    peers = [peer for peer in peers if case.step.name in peer.steps]
     found, able = _sorted_out(case, peers)
     with ExitStack() as stack:
         processes: dict[str, Process] = {}
@@ -96,7 +97,7 @@ def _sorted_out(case: Case, peers: Iterable[Peer]) -> tuple[dict[str, Measured],
     able = []
     left = available_memory()
     for peer in peers:
-        note = peer.why_not(case.step.name)
+        note = peer.missing()
         arrays = 1 + case.step.state + _GRADIENT_SETS + peer.memory
         needed = _PROCESS_BYTES + arrays * FLOAT32_BYTES * case.model.parameters
         if not note and needed > left:

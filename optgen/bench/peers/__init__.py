@@ -35,10 +35,8 @@ class Peer:
     steps: tuple[str, ...] = EVERY_STEP
     memory: int = 0
 
-    def why_not(self, step: str) -> str:
-        """Why it takes no part in a step, as a sentence; empty if it does."""
-        if step not in self.steps:
-            return "has no such step"
+    def missing(self) -> str:
+        """Which of its modules are not installed, and what installs them; empty if all are."""
         missing = [name for name in self.needs if importlib.util.find_spec(name) is None]
         if missing:
             return f"{', '.join(missing)} not installed: pip install {self.install}"

@@ -1,7 +1,7 @@
 """The memory floor: a parallel sweep over flat buffers that reads and writes each once.
 
-No step over the same arrays can be faster while they are larger than the caches, because this is all
-the memory that it goes through, without arithmetic, and without variables to tell apart.
+This is all the memory that a step goes through, without arithmetic and without variables to tell
+apart: while arrays are larger than the caches, no step over them can be faster.
 """
 
 from __future__ import annotations
@@ -42,22 +42,16 @@ def _sweep_piece(g: Any, w: Any, a: Any, b: Any, c: Any) -> None:
 
 
 @njit(error_model="numpy", cache=True)
-def _piece(buffer: Any, start: int, stop: int) -> Any:
+def _part(buffer: Any, start: int, stop: int) -> Any:
     return None if buffer is None else buffer[start:stop]
 
 
 @njit(error_model="numpy", cache=True, parallel=True)
 def _sweep(g: Any, w: Any, a: Any, b: Any, c: Any) -> None:
     for piece in prange((w.size + _PIECE - 1) // _PIECE):
-        start = piece * _PIECE
-        stop = min(start + _PIECE, w.size)
-        _sweep_piece(
-            g[start:stop],
-            w[start:stop],
-            a[start:stop],
-            _piece(b, start, stop),
-            _piece(c, start, stop),
-        )
+        i = piece * _PIECE
+        j = min(i + _PIECE, w.size)
+        _sweep_piece(g[i:j], w[i:j], a[i:j], _part(b, i, j), _part(c, i, j))
 
 
 @njit(error_model="numpy", cache=True)
@@ -65,7 +59,7 @@ def _read_piece(g: Any) -> int:
     found = np.int32(0)
     for i in range(g.size):
         found ^= g[i]
-    return found
+    return int(found)
 
 
 @njit(error_model="numpy", cache=True, parallel=True)
@@ -89,7 +83,8 @@ class Floor:
         # Filled, because untouched pages are all the same one.
         state = [np.full(size, i, np.int32) for i in range(1 + step.state)]
         self._buffers = (*state, *[None] * (4 - len(state)))
-        self._found = np.empty((size + _PIECE - 1) // _PIECE if step.norm_first else 0, np.int32)
+        self._norm_first = step.norm_first
+        self._found = np.empty((size + _PIECE - 1) // _PIECE, np.int32)
         self._gradient = np.empty(0, np.int32)
 
     def fresh(self, arrays: Iterable[Array]) -> Any:
@@ -107,7 +102,13 @@ class Floor:
         self._gradient = gradients
 
     def step(self) -> None:
-        if self._found.size:
+        if self._gradient.size <= _PIECE:
+            # Starting threads for nothing would be no floor.
+            if self._norm_first:
+                self._found[0] = _read_piece(self._gradient)
+            _sweep_piece(self._gradient, *self._buffers)
+            return
+        if self._norm_first:
             _read(self._gradient, self._found)
         _sweep(self._gradient, *self._buffers)
 

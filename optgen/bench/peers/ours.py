@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numba
 
 from optgen.bench.candidate import Array
 from optgen.bench.steps import Step
 from optgen.gpu_check.package import optimizer_class
+from optgen.runtime import Optimizer
 
 
 class Ours:
@@ -22,7 +23,8 @@ class Ours:
         self.threads = numba.get_num_threads()
         self._variables = variables
         self._has_averages = bool(step.arguments.get("use_ema"))
-        self._optimizer = optimizer_class(step.optimizer)(**step.arguments)
+        made: Callable[..., Optimizer] = optimizer_class(step.optimizer)
+        self._optimizer = made(**step.arguments)
         self._optimizer.build(variables)
         self._gradients: list[Array] = []
 

@@ -43,7 +43,9 @@ class Torch:
         return [torch.tensor(array) for array in arrays]
 
     def again(self) -> list[torch.Tensor]:
-        return [parameter.grad.clone() for parameter in self._parameters if parameter.grad is not None]
+        return [
+            parameter.grad.clone() for parameter in self._parameters if parameter.grad is not None
+        ]
 
     def place(self, gradients: list[torch.Tensor]) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
