@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from optgen.bench.steps import STEPS, Step, step_named
+from optgen.bench.steps import ADAPTIVE, CLIPPED, MOMENTUM, NORMED, STEPS, Step, step_named
 from optgen.gpu_check.models import Shapes, gpt2_small, many_small, multilayer_perceptron, resnet50
 
 
@@ -56,13 +56,13 @@ MODELS = (
 )
 
 _USUAL = (
-    ("mlp", ("nesterov", "adam", "adamw-clip-ema")),
-    ("resnet50", ("nesterov", "adam", "adamw-clip-ema", "novograd")),
-    ("gpt2", ("adam",)),
-    ("many", ("adam", "adamw-clip-ema")),
-    ("tiny", ("adam",)),
+    ("mlp", (MOMENTUM, ADAPTIVE, CLIPPED)),
+    ("resnet50", (MOMENTUM, ADAPTIVE, CLIPPED, NORMED)),
+    ("gpt2", (ADAPTIVE,)),
+    ("many", (ADAPTIVE, CLIPPED)),
+    ("tiny", (ADAPTIVE,)),
 )
-_QUICK = (("tiny", ("adam",)), ("mlp", ("adam",)))
+_QUICK = (("tiny", (ADAPTIVE,)), ("mlp", (ADAPTIVE,)))
 
 
 def model_named(name: str) -> Model:

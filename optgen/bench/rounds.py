@@ -45,7 +45,7 @@ class Plan:
     rounds: int = 7
     seconds: float = 0.15
     gradients: tuple[str, ...] = (FRESH, SAME)
-    patience: float = 300.0
+    patience: float = 600.0
 
 
 def measure_case(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from optgen.bench.cases import Case, Model, model_named
@@ -11,10 +11,10 @@ from optgen.bench.peers.processors import available_processors
 from optgen.bench.process import Process
 from optgen.bench.results import Memory, Point
 from optgen.bench.rounds import ENVIRONMENT, Plan, Progress, measure_case
-from optgen.bench.steps import FLOAT32_BYTES, STEPS, step_named
+from optgen.bench.steps import ADAPTIVE, FLOAT32_BYTES, Step, step_named
 from optgen.bench.worker import FRESH
 
-STEP = "adam"
+STEP = ADAPTIVE
 PARAMETERS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8, 3 * 10**8)
 VARIABLES = (1, 10, 10**2, 10**3, 10**4, 10**5)
 OF_EACH_VARIABLE = 64
@@ -80,10 +80,11 @@ def measure_places(
         yield Point(place.axis, place.value, result)
 
 
-def measure_memory(quick: bool, patience: float) -> Iterator[Memory]:
-    """Measure the memory of every step.
+def measure_memory(steps: Iterable[Step], quick: bool, patience: float) -> Iterator[Memory]:
+    """Measure the memory of steps, each in a process of its own.
 
     Args:
+        steps: which.
         quick: whether to take a small variable.
         patience: seconds after which a process is given up.
 
@@ -91,7 +92,7 @@ def measure_memory(quick: bool, patience: float) -> Iterator[Memory]:
         WorkerError: if a process fails.
     """
     parameters = _QUICK if quick else MEMORY_PARAMETERS
-    for step in STEPS:
+    for step in steps:
         with Process(["-m", "optgen.bench.memory"], ENVIRONMENT) as process:
             process.send({"step": step.name, "parameters": parameters})
             found = process.receive(patience)

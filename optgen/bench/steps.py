@@ -8,6 +8,11 @@ from types import MappingProxyType
 
 FLOAT32_BYTES = 4
 
+MOMENTUM = "nesterov"
+ADAPTIVE = "adam"
+CLIPPED = "adamw-clip-ema"
+NORMED = "novograd"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -50,7 +55,7 @@ _EPSILON = 1e-12
 
 STEPS = (
     Step(
-        "nesterov",
+        MOMENTUM,
         "SGD, Nesterov",
         "SGD",
         MappingProxyType({"learning_rate": 0.01, "momentum": 0.9, "nesterov": True}),
@@ -58,7 +63,7 @@ STEPS = (
         norm_first=False,
     ),
     Step(
-        "adam",
+        ADAPTIVE,
         "Adam",
         "Adam",
         MappingProxyType(
@@ -68,7 +73,7 @@ STEPS = (
         norm_first=False,
     ),
     Step(
-        "adamw-clip-ema",
+        CLIPPED,
         "AdamW + global clip + EMA",
         "AdamW",
         MappingProxyType(
@@ -87,7 +92,7 @@ STEPS = (
         norm_first=True,
     ),
     Step(
-        "novograd",
+        NORMED,
         "NovoGrad + decay",
         "NovoGrad",
         MappingProxyType(

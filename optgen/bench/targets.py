@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from optgen.bench.peers import FLOOR, OURS
 from optgen.bench.results import CaseResult, Report, Spread, spread
+from optgen.bench.steps import ADAPTIVE, CLIPPED, MOMENTUM, NORMED
 from optgen.bench.tables import Table, shown_spread
 from optgen.bench.worker import FRESH, SAME
 
-PLAIN = ("nesterov", "adam")
-CLIPPED = ("adamw-clip-ema",)
-LARGE = ("resnet50", "gpt2")
-_ALL = (*PLAIN, *CLIPPED, "novograd")
+_LARGE = ("resnet50", "gpt2")
+_ALL = (MOMENTUM, ADAPTIVE, CLIPPED, NORMED)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Target:
 
 
 def _floor(steps: tuple[str, ...], bound: float) -> Target:
-    return Target(f"at most {bound:.2f} × the floor", LARGE, steps, OURS, FLOOR, bound, False)
+    return Target(f"at most {bound:.2f} × the floor", _LARGE, steps, OURS, FLOOR, bound, False)
 
 
 def _faster(
@@ -55,13 +54,13 @@ def _faster(
 
 
 TARGETS = (
-    _floor(PLAIN, 1.10),
-    _floor(CLIPPED, 1.15),
-    _faster(LARGE, _ALL, "torch-fused", "torch fused", 1.0),
-    _faster(LARGE, CLIPPED, "torch-fused", "torch fused", 1.3),
-    _faster(LARGE, ("novograd",), "pytorch-optimizer", "pytorch_optimizer", 3.0),
-    _faster(LARGE, ("adam",), "torch-foreach", "torch foreach", 4.5),
-    _faster(LARGE, ("adam",), "keras", "keras jit", 5.0),
+    _floor((MOMENTUM, ADAPTIVE), 1.10),
+    _floor((CLIPPED,), 1.15),
+    _faster(_LARGE, _ALL, "torch-fused", "torch fused", 1.0),
+    _faster(_LARGE, (CLIPPED,), "torch-fused", "torch fused", 1.3),
+    _faster(_LARGE, (NORMED,), "pytorch-optimizer", "pytorch_optimizer", 3.0),
+    _faster(_LARGE, (ADAPTIVE,), "torch-foreach", "torch foreach", 4.5),
+    _faster(_LARGE, (ADAPTIVE,), "keras", "keras jit", 5.0),
     _faster(("mlp",), _ALL, "torch-fused", "torch fused", 2.5),
     _faster(("many",), _ALL, "torch-fused", "torch fused", 25.0),
 )

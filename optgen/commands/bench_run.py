@@ -35,12 +35,15 @@ _QUICK_STARTS, _QUICK_COLD_STARTS = 2, 1
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure: names of models, steps and candidates, parts, and how long."""
+    """What to measure: names of models, steps and candidates, which parts, and how long.
+
+    Names are empty for the usual ones.
+    """
 
     models: tuple[str, ...]
-    steps_named: tuple[str, ...]
+    steps: tuple[str, ...]
     candidates: tuple[str, ...]
-    steps: bool
+    beside_others: bool
     scaling: bool
     start: bool
     quick: bool
@@ -65,26 +68,20 @@ def run(asked: Asked) -> Report:
         ValueError: if a name is unknown.
         WorkerError: if a process of our own fails.
     """
-    chosen = cases(list(asked.models), list(asked.steps_named), asked.quick)
+    chosen = cases(list(asked.models), list(asked.steps), asked.quick)
     report = Report(today(), _command(), machine(), versions())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     quiet = not errors.is_terminal
     with Progress(
         *columns, TimeElapsedColumn(), console=errors, transient=True, disable=quiet
     ) as bar:
-        if asked.steps:
+        if asked.beside_others:
             report = replace(report, cases=_cases(asked, chosen, bar))
         if asked.scaling:
             report = replace(report, points=_points(asked, bar), memory=_memory(asked, bar))
         if asked.start:
             report = replace(report, start=_start(asked, bar))
     return report
-
-
-def failed(report: Report) -> bool:
-    """Whether a step of ours has no figures."""
-    found = [*report.cases, *(point.result for point in report.points)]
-    return any(case.candidates[0].note.startswith("failed") for case in found)
 
 
 def _command() -> str:
@@ -115,7 +112,8 @@ def _points(asked: Asked, bar: Progress) -> list[Point]:
 
 def _memory(asked: Asked, bar: Progress) -> list[Memory]:
     task = bar.add_task("memory", total=len(STEPS))
-    return list(bar.track(measure_memory(asked.quick, asked.plan.patience), task_id=task))
+    measured = measure_memory(STEPS, asked.quick, asked.plan.patience)
+    return list(bar.track(measured, task_id=task))
 
 
 def _start(asked: Asked, bar: Progress) -> Start:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +20,6 @@ from optgen.bench.tables import (
 )
 from optgen.bench.targets import targets_table
 
-_report = Console(highlight=False)
 _FILE_WIDTH = 180
 _TEXT_COLUMNS = frozenset(
     {"candidate", "step", "remark", "promised", "where", "used as", "process"}
@@ -27,7 +28,10 @@ _TEXT_COLUMNS = frozenset(
 
 def show(report: Report) -> None:
     """Print everything that a report says."""
-    _report.print(f"{escape(report.machine)}; {escape(_versions(report.versions))}", soft_wrap=True)
+    # A file has no width; lines that are broken help nobody there.
+    width = None if sys.stdout.isatty() else _FILE_WIDTH
+    console = Console(highlight=False, width=width)
+    console.print(f"{escape(report.machine)}; {escape(_versions(report.versions))}", soft_wrap=True)
     tables = [case_table(case) for case in report.cases]
     tables += scaling_tables(report.points)
     tables += [memory_table(report.memory)] if report.memory else []
@@ -35,11 +39,10 @@ def show(report: Report) -> None:
     targets = targets_table(report)
     tables += [targets] if targets.rows else []
     for table in tables:
-        _report.print()
-        # A file has no width; lines that are broken help nobody there.
-        _report.print(as_rich(table), width=None if _report.is_terminal else _FILE_WIDTH)
+        console.print()
+        console.print(as_rich(table))
     if report.cases:
-        _print_used(used_table(report.cases))
+        _print_used(console, used_table(report.cases))
 
 
 def as_rich(table: Table) -> RichTable:
@@ -53,13 +56,13 @@ def as_rich(table: Table) -> RichTable:
     return shown
 
 
-def _print_used(table: Table) -> None:
+def _print_used(console: Console, table: Table) -> None:
     """Print how candidates were used; what a user writes is too long for a column."""
-    _report.print(f"\n{escape(table.title)}")
+    console.print(f"\n{escape(table.title)}")
     for candidate, step, versions, threads, form, command in table.rows:
         head = f"{candidate}, {step}: {versions}, threads {threads}; {command}"
-        _report.print(f"  {escape(head)}", soft_wrap=True)
-        _report.print(f"      {escape(form)}", soft_wrap=True)
+        console.print(f"  {escape(head)}", soft_wrap=True)
+        console.print(f"      {escape(form)}", soft_wrap=True)
 
 
 def _versions(versions: dict[str, str]) -> str:

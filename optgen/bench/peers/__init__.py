@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
+from optgen.bench.steps import ADAPTIVE, CLIPPED, MOMENTUM, NORMED
+
 OURS = "optgen"
 FLOOR = "floor"
-EVERY_STEP = ("nesterov", "adam", "adamw-clip-ema", "novograd")
-PLAIN_AND_CLIPPED = ("nesterov", "adam", "adamw-clip-ema")
+EVERY_STEP = (MOMENTUM, ADAPTIVE, CLIPPED, NORMED)
+PLAIN_AND_CLIPPED = (MOMENTUM, ADAPTIVE, CLIPPED)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ PEERS = (
         f"{_HERE}.with_pytorch_optimizer",
         needs=("torch", "pytorch_optimizer"),
         install="torch pytorch_optimizer",
-        steps=("novograd",),
+        steps=(NORMED,),
         memory=2,
     ),
 )

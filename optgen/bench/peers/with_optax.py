@@ -12,7 +12,7 @@ import optax
 
 from optgen.bench.candidate import Array
 from optgen.bench.peers.processors import available_processors
-from optgen.bench.steps import Step
+from optgen.bench.steps import ADAPTIVE, MOMENTUM, NORMED, Step
 
 
 class Optax:
@@ -85,13 +85,13 @@ def make(step: Step, variables: list[Array], form: str) -> Optax:
     """The candidate of a step over copies of variables."""
     rate = step.number("learning_rate")
     momentum = None
-    if step.name == "nesterov":
+    if step.name == MOMENTUM:
         rule = optax.sgd(rate, momentum=step.number("momentum"), nesterov=True)
         written = "optax.sgd(momentum, nesterov=True)"
-    elif step.name == "adam":
+    elif step.name == ADAPTIVE:
         rule = optax.adam(rate, **_adaptive(step))
         written = "optax.adam"
-    elif step.name == "novograd":
+    elif step.name == NORMED:
         rule = optax.novograd(rate, **_adaptive(step), weight_decay=step.number("weight_decay"))
         written = "optax.novograd(weight_decay)"
     else:

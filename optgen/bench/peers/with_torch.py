@@ -9,7 +9,7 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from optgen.bench.candidate import Array
-from optgen.bench.steps import Step
+from optgen.bench.steps import ADAPTIVE, CLIPPED, MOMENTUM, Step
 
 Parameters = list[torch.nn.Parameter]
 
@@ -136,7 +136,7 @@ def _said(form: dict[str, bool]) -> str:
 
 
 _MAKERS: dict[str, Callable[[Step, Parameters, dict[str, bool]], Torch]] = {
-    "nesterov": _nesterov,
-    "adam": _adam,
-    "adamw-clip-ema": _clipped_and_averaged,
+    MOMENTUM: _nesterov,
+    ADAPTIVE: _adam,
+    CLIPPED: _clipped_and_averaged,
 }
