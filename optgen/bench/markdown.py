@@ -23,24 +23,26 @@ def taken(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """All that a report says."""
-    parts = [f"Taken {taken(report)}.", *map(as_markdown, every_table(report))]
+    """All that a report says: what belongs together under a title."""
+    parts = [f"Taken {taken(report)}."]
+    for title, tables in sections(report).items():
+        if tables:
+            parts += [f"## {title}", *map(as_markdown, tables)]
     return "\n\n".join(parts) + "\n"
 
 
-def every_table(report: Report) -> list[Table]:
-    """The tables of all parts that a report has: the short ones first."""
-    tables = []
-    if report.cases:
-        tables += [overview(report.cases, kind) for kind in kinds(report.cases)]
+def sections(report: Report) -> dict[str, list[Table]]:
+    """The tables of a report by title; a part that was not measured has none."""
+    cases = report.cases
     targets = targets_table(report)
-    tables += [targets] if targets.rows else []
-    tables += scaling_tables(report.points)
-    tables += [memory_table(report.memory)] if report.memory else []
-    tables += [start_table(report.start)] if report.start else []
-    tables += [case_table(case) for case in report.cases]
-    tables += [used_table(report.cases)] if report.cases else []
-    return tables
+    return {
+        "Steps": [overview(cases, kind) for kind in kinds(cases)] if cases else [],
+        "Targets": [targets] if targets.rows else [],
+        "Scaling": scaling_tables(report.points),
+        "Memory": [memory_table(report.memory)] if report.memory else [],
+        "Start": [start_table(report.start)] if report.start else [],
+        "Details": [*map(case_table, cases), *([used_table(cases)] if cases else [])],
+    }
 
 
 def as_markdown(table: Table) -> str:

@@ -86,8 +86,16 @@ def _ratio_rows(report: Report) -> Iterator[tuple[str, ...]]:
             for kind in (FRESH, SAME):
                 ratio = case.ratio(target.above, target.below, kind)
                 if ratio is not None:
-                    found = shown_spread(ratio)
-                    yield (target.text, _where(case), kind, found, _verdict(target.met(ratio)))
+                    verdict = _verdict(target.met(ratio))
+                    if _remarks(case, target):
+                        verdict = "not comparable"
+                    yield (target.text, _where(case), kind, shown_spread(ratio), verdict)
+
+
+def _remarks(case: CaseResult, target: Target) -> bool:
+    """Whether something is wrong with the figures of a target."""
+    names = {target.above, target.below}
+    return any(c.note for c in case.candidates if c.name in names)
 
 
 def _tiny_rows(report: Report) -> Iterator[tuple[str, ...]]:

@@ -26,6 +26,10 @@ class Files:
     plot: Path | None
     markdown: Path | None
 
+    def given(self) -> list[Path]:
+        """Those that are wanted."""
+        return [file for file in (self.json, self.markdown, self.plot) if file is not None]
+
 
 def show_report(asked: Asked, earlier: Path | None, files: Files) -> None:
     """Measure, or read what was measured earlier, and show it.
@@ -38,6 +42,9 @@ def show_report(asked: Asked, earlier: Path | None, files: Files) -> None:
     try:
         if files.plot is not None:
             pictures.check(files.plot)
+        # Whatever keeps files from being written is found out before the measurements.
+        for file in files.given():
+            file.parent.mkdir(parents=True, exist_ok=True)
         report = run(asked) if earlier is None else read(earlier)
     except (ValueError, pictures.PlotError) as error:
         raise typer.BadParameter(str(error)) from None
@@ -61,9 +68,8 @@ def _write(report: Report, files: Files) -> None:
             pictures.plot(report, files.plot)
         except pictures.PlotError as error:
             raise typer.BadParameter(str(error), param_hint="--plot") from None
-    for file in (files.json, files.markdown, files.plot):
-        if file is not None:
-            output.print(f"wrote {escape(str(file))}")
+    for file in files.given():
+        output.print(f"wrote {escape(str(file))}")
 
 
 def _failed(report: Report) -> bool:

@@ -29,9 +29,9 @@ class Keras:
         own = [keras.Variable(array) for array in variables]
         optimizer.build(own)
         self._places = _places_of_averages(optimizer, step)
-        self._values = [jnp.array(array) for array in variables]
-        # Copies, because what is donated must not be the variables' own memory.
-        self._state = [jnp.array(variable.value, copy=True) for variable in optimizer.variables]
+        # Keras' own arrays, which the first step takes over: from then on they live here alone.
+        self._values = [variable.value for variable in own]
+        self._state = [variable.value for variable in optimizer.variables]
         self._gradients: list[jax.Array] = []
 
         def take(values: Any, state: Any, gradients: Any) -> Any:
