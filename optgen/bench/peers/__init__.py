@@ -67,7 +67,7 @@ PEERS = (
         ("torch",),
         "torch",
         PLAIN_AND_CLIPPED,
-        memory=2,
+        memory=1,
     ),
     Peer(
         "optax",
@@ -84,7 +84,7 @@ PEERS = (
         needs=("jax", "keras"),
         install="jax keras",
         steps=PLAIN_AND_CLIPPED,
-        memory=2,
+        memory=1,
     ),
     Peer(
         "pytorch-optimizer",
@@ -93,7 +93,7 @@ PEERS = (
         needs=("torch", "pytorch_optimizer"),
         install="torch pytorch_optimizer",
         steps=(NORMED,),
-        memory=2,
+        memory=1,
     ),
 )
 
