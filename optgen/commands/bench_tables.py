@@ -50,7 +50,7 @@ def as_rich(table: Table) -> RichTable:
     shown = RichTable(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD)
     for index, header in enumerate(table.headers):
         text = index == 0 or header in _TEXT_COLUMNS
-        shown.add_column(escape(header), justify="left" if text else "right")
+        shown.add_column(escape(header), justify="left" if text else "right", overflow="fold")
     for row in table.rows:
         shown.add_row(*map(escape, row))
     return shown
