@@ -32,6 +32,9 @@ _QUICK = Plan(rounds=3, seconds=0.02)
 _STARTS, _COLD_STARTS = 15, 3
 _QUICK_STARTS, _QUICK_COLD_STARTS = 2, 1
 
+_BEFORE_THE_FIRST = -1
+"""Where a bar begins that moves when the next thing begins."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -92,7 +95,7 @@ def _command() -> str:
 def _cases(asked: Asked, chosen: list[Case], bar: Progress) -> list[CaseResult]:
     plan, found = asked.plan, []
     candidates = peers(list(asked.candidates))
-    task = bar.add_task("steps", total=len(chosen) * (plan.rounds + 1))
+    task = bar.add_task("steps", total=len(chosen) * (plan.rounds + 1), completed=_BEFORE_THE_FIRST)
     for case in chosen:
         where = f"{case.model.title}, {case.step.title}"
         told = _teller(bar, task, where)
@@ -102,7 +105,9 @@ def _cases(asked: Asked, chosen: list[Case], bar: Progress) -> list[CaseResult]:
 
 def _points(asked: Asked, bar: Progress) -> list[Point]:
     chosen = places(asked.quick)
-    task = bar.add_task("scaling", total=len(chosen) * (asked.plan.rounds + 1))
+    task = bar.add_task(
+        "scaling", total=len(chosen) * (asked.plan.rounds + 1), completed=_BEFORE_THE_FIRST
+    )
 
     def progress(place: Place) -> Callable[[str], None]:
         return _teller(bar, task, f"{place.value:,} {place.axis}")
@@ -119,7 +124,7 @@ def _memory(asked: Asked, bar: Progress) -> list[Memory]:
 def _start(asked: Asked, bar: Progress) -> Start:
     starts = _QUICK_STARTS if asked.quick else _STARTS
     cold = _QUICK_COLD_STARTS if asked.quick else _COLD_STARTS
-    task = bar.add_task("start", total=starts + cold + 1)
+    task = bar.add_task("start", total=starts + cold + 1, completed=_BEFORE_THE_FIRST)
     return measure_start(starts, cold, _teller(bar, task, "start"))
 
 
