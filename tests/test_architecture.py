@@ -45,16 +45,24 @@ ALLOWED = {
         "testing",
         "optimizers",
         "warming",
+        "bench",
     },
     "testing": {"frontend", "ir", "passes", "runtime", "driver", "loading"},
     "cli": {"diagnostics", "commands"},
     "__main__": {"cli"},
     "schedules": {"runtime"},
     "gpu_check": {"runtime"},
+    "bench": {"runtime", "gpu_check"},
     "runtime": set(),
 }
 # Says which optimizer of another library does the same as one of ours.
-NAMES_OPTIMIZERS = {"gpu_check/peers.py"}
+NAMES_OPTIMIZERS = {
+    "bench/steps.py",
+    "bench/peers/with_optax.py",
+    "bench/peers/with_pytorch_optimizer.py",
+    "bench/peers/with_torch.py",
+    "gpu_check/peers.py",
+}
 RUNTIME_IMPORTS = {"numpy", "numba"}
 LAZY_IMPORTS = {"tape.py": {"autograd"}}
 
