@@ -95,7 +95,7 @@ CHANGES = [
     ("[hyperparameters]", "[hyperparameters]\n'my-rate' = { default = 1.0, doc = 'B.' }",
      "$.hyperparameters"),
     ("", "[slots]\nm = { rate = 'elements', doc = 'M.' }", "$.slots.m.rate"),
-    ("", "[slots]\nm = { initial = 'g', doc = 'M.' }", "$.slots.m.initial"),
+    ("", "[slots]\nm = { initial = true, doc = 'M.' }", "$.slots.m.initial"),
     ("", "[slots]\nm = { rate = 'step' }", "$.slots.m"),
     ("", "[slots]\nlearning_rate = { doc = 'M.' }", "$.slots"),
     ("", "[[modes]]\nname = 'a'\nwhen = 'b'\nupdate = 'w = g'", "$"),
