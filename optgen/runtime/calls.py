@@ -53,7 +53,8 @@ def as_pairs(grads_and_vars: Any) -> list[Any]:
 
     The list keeps its items alive, whatever a callable argument does to the caller's.
     """
-    if not isinstance(grads_and_vars, Iterable):
+    # Asking for the abstract class takes longer than making the list of a few pairs.
+    if not hasattr(grads_and_vars, "__iter__"):
         raise TypeError(
             f"grads_and_vars: expected pairs of gradient and variable, received "
             f"{type(grads_and_vars).__name__}. Use zip(gradients, variables)."

@@ -53,14 +53,16 @@ NOT_THESE_PAIRS = -1
 _part_of_kernel = njit(error_model="numpy")
 
 
-@intrinsic
-def _words_at(typing_context: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
+def _pointer_to_words(typing_context: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
     """A pointer to int64 words at the int64 `address`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
     return types.CPointer(types.int64)(types.int64), generate
+
+
+_words_at: Any = intrinsic(_pointer_to_words)
 
 
 @_part_of_kernel

@@ -27,7 +27,7 @@ from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
 from optgen.runtime.stateful import LARGEST_COUNT
-from optgen.runtime.step import are_finite, run_call, scalars_of_call
+from optgen.runtime.step import add_counts, are_finite, run_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _MOST_NAMED = 5
@@ -80,7 +80,7 @@ class Optimizer(Saving, Minimizer):
         """
         check_operation_name(name)
         self._apply_pairs(grads_and_vars)
-        return snapshot(self._iteration)
+        return self._iteration.copy()
 
     def apply(
         self, gradients: Iterable[Any], variables: Iterable[Array | Variable] | None = None
@@ -218,22 +218,22 @@ class Optimizer(Saving, Minimizer):
     ) -> Scalars:
         """Return the scalars of a call; schedules and callables that are not given are asked."""
         before = self._state
-        numbers = {**settings.constants, **given}
-        asked = [name for name in settings.callables if name not in given]
-        if asked:
+        scalars = {**settings.constants, **given}
+        if settings.callables:
+            asked = [name for name in settings.callables if name not in given]
             answers = settings.numbers_now(self._arguments, asked)
-            numbers.update(zip(asked, answers, strict=True))
+            scalars.update(zip(asked, answers, strict=True))
         if self._learning_rate is not None:
             learning_rate = self._learning_rate.now(raw)
-            if decay := numbers.get("decay") if "decay" not in self._own else None:
+            if decay := scalars.get("decay") if "decay" not in self._own else None:
                 learning_rate /= 1.0 + decay * raw
-            numbers["learning_rate"] = learning_rate
+            scalars["learning_rate"] = learning_rate
         stepped = int(self._iteration) != raw
         if stepped or self._settings is not settings or self._state is not before:
             did = "stepped" if stepped else "changed"
             raise ValueError(f"{self.name}: a callable argument {did} the optimizer that asked it.")
         steps = settings.values["gradient_accumulation_steps"]
-        scalars = scalars_of_call(settings, numbers, raw if steps is None else raw // steps)
+        add_counts(scalars, settings, raw if steps is None else raw // steps)
         for slot, array in state.step_slots.items():
             scalars[slot] = float(array)
         return scalars
