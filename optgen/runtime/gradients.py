@@ -71,10 +71,10 @@ class GradientReader:
         self._keys = [memory_key(layout) for layout in state.layouts]
         self._typestrs = [layout.dtype.str for layout in state.layouts]
         self._compiled = objects.are_as_expected()
-        rows = np.cumsum([0, *(len(group.order) for group in tables.groups)])
+        rows = np.cumsum([0, *(len(group.positions) for group in tables.groups)])
         self._addresses = np.zeros(len(state.layouts), np.int64)
         self._columns = [
-            (group.pointers[:, 1], self._addresses[start : start + len(group.order)])
+            (group.pointers[:, 1], self._addresses[start : start + len(group.positions)])
             for start, group in zip(rows[:-1], tables.groups, strict=True)
         ]
         targets = [rows[group] + row for group, row in tables.places]

@@ -85,7 +85,6 @@ class HostTables:
         reductions = max((phase.reductions for phase in mode.phases), default=0)
         self.groups: list[Group] = []
         self.places: list[tuple[int, int]] = [(0, 0)] * len(layouts)
-        self._partial_sums = np.zeros(len(layouts))
         for dtype in dict.fromkeys(w.dtype for w in layouts):
             positions = [i for i, w in enumerate(layouts) if w.dtype == dtype]
             for row, position in enumerate(positions):
@@ -156,24 +155,10 @@ class HostTables:
                     arguments = (group.like, tables, values, stages, average, accumulator)
                     launch(phase, selection.elements, arguments)
             for name, column in prepared.sums:
-                scalars[name] = 0.0 if rehearsal else self._sum(selections, column)
+                total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)
+                scalars[name] = total
             new_values += [(name, values[index]) for name, index in phase.step_slots]
         return new_values
-
-    def _sum(self, selections: Sequence[Selection], column: int) -> float:
-        """Add one number of every selected variable, in the order of build across dtypes."""
-        sums = self._partial_sums
-        if len(self.groups) == 1 and selections[0] is self.groups[0].everything:
-            numbers = self.groups[0].tensor[:, column]
-        else:
-            # Zeros of variables that do not take part change no bit of a sum.
-            sums.fill(0.0)
-            for group, selection in zip(self.groups, selections, strict=True):
-                sums[group.order[selection.rows]] = group.tensor[selection.rows, column]
-            numbers = sums
-        # All partial sums, one after the other: NumPy's sum adds pairs first.
-        np.add.accumulate(numbers, out=sums)
-        return sums.item(-1) + 0.0
 
     def summed(self, scalars: Scalars, name: str) -> float:
         """Return a sum over all variables that ``run`` added to the scalars."""
@@ -187,3 +172,20 @@ def _participants(present: tuple[Selection, ...], absent: tuple[Selection, ...])
     # A selection of nothing is not launched at all, so that one of something is another kind.
     kind = tuple((s.rows.size > 0, s.elements >= PARALLEL_FROM) for s in (*present, *absent))
     return Participants(present, absent, kind, any(large for _, large in kind))
+
+
+def _sum_over_variables(
+    groups: Sequence[Group], selections: Sequence[Selection], column: int
+) -> float:
+    """Add one number of every selected variable, in the order of build across dtypes."""
+    if len(groups) == 1 and selections[0] is groups[0].everything:
+        numbers = groups[0].tensor[:, column]
+    else:
+        # Zeros of variables that do not take part change no bit of the sum.
+        numbers = np.zeros(sum(len(group.positions) for group in groups))
+        for group, selection in zip(groups, selections, strict=True):
+            rows = selection.rows
+            numbers[np.take(group.positions, rows)] = group.tensor[rows, column]
+    # The last of all partial sums, which are made one after the other: NumPy's sum adds pairs
+    # first, and Python's compensates rounding errors in some versions..
+    return float(np.add.accumulate(numbers)[-1]) + 0.0

@@ -64,7 +64,7 @@ class Group:
 
     Attributes:
         like: empty array of the dtype.
-        order: int64[rows], index at build of the variable in each row.
+        positions: int64[rows], index at build of the variable in each row.
         blocks: int64[rows, 2]: first block and number of blocks.
         pointers: int64[rows, streams], addresses: variable, gradient, average, accumulator, the
             mode's element slots; 0 for what is off.
@@ -76,7 +76,7 @@ class Group:
     """
 
     like: Array
-    order: Table
+    positions: Table
     blocks: Table
     pointers: Table
     layout: Table
@@ -87,7 +87,7 @@ class Group:
     def select(self, takes_part: Callable[[int], bool]) -> Selection:
         """Return the selection of the variables whose position passes a test."""
         chosen = np.array(
-            [takes_part(position) for position in self.order.tolist()], dtype=np.bool_
+            [takes_part(position) for position in self.positions.tolist()], dtype=np.bool_
         )
         chunks = self.everything.chunks
         chunks = chunks[chosen[chunks[:, 0]]]
@@ -139,7 +139,7 @@ def make_group(
     chunks = cut_chunks(variables, blocks, CHUNK)
     return Group(
         like=np.empty(0, dtype),
-        order=np.array(positions, np.int64),
+        positions=np.array(positions, np.int64),
         blocks=blocks,
         pointers=pointers,
         layout=layout,
