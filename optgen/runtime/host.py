@@ -187,5 +187,5 @@ def _sum_over_variables(
             rows = selection.rows
             numbers[np.take(group.positions, rows)] = group.tensor[rows, column]
     # The last of all partial sums, which are made one after the other: NumPy's sum adds pairs
-    # first, and Python's compensates rounding errors in some versions..
+    # first, and Python's compensates rounding errors in some versions.
     return float(np.add.accumulate(numbers)[-1]) + 0.0

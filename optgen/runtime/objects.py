@@ -35,6 +35,9 @@ _WORD = 8
 _HEAD = 16
 """Bytes of an object before fields of its own: a count of references, and the type."""
 
+_LOWEST_ADDRESS = 65_536
+"""Systems keep the first pages free, so that lengths and small numbers are no addresses."""
+
 
 @cache
 def are_as_expected() -> bool:
@@ -53,6 +56,9 @@ def are_as_expected() -> bool:
 
 
 def _words(address: int, count: int) -> list[int]:
+    """Return words at an address; none where no object of Python can be."""
+    if address < _LOWEST_ADDRESS or address % _WORD:
+        return []
     return list((ctypes.c_int64 * count).from_address(address))
 
 
@@ -65,15 +71,13 @@ def _sequences_agree(length: int) -> bool:
     items = [object() for _ in range(length)]
     identities = [id(item) for item in items]
     pair = tuple(items)
-    listed = _words(id(items), LIST_ITEMS + 1)
-    tupled = _words(id(pair), TUPLE_ITEMS + length)
+    listed = _words(id(items), 1 + max(LENGTH, LIST_ITEMS))
+    tupled = _words(id(pair), 1 + LENGTH)
     return (
         (listed[TYPE], listed[LENGTH]) == (id(list), length)
-        # The size that Python tells must hold the items, before an address is followed to them.
-        and items.__sizeof__() >= list.__basicsize__ + length * _WORD
         and (not length or _words(listed[LIST_ITEMS], length) == identities)
         and (tupled[TYPE], tupled[LENGTH]) == (id(tuple), length)
-        and tupled[TUPLE_ITEMS:] == identities
+        and _words(id(pair) + TUPLE_ITEMS * _WORD, length) == identities
     )
 
 
