@@ -159,7 +159,7 @@ def test_memory_in_common_is_noticed_to_the_byte(dtype: Any) -> None:
             apart = start + 3 * size <= low or start >= high
             assert ("overlaps variable 0" in found) is not apart, (low, start)
             # Python is not asked about neighbours, however close they are.
-            assert (compiled._found[1] == USUAL) is (apart and start % size == 0)
+            assert bool(compiled._found[1] == USUAL) is (apart and start % size == 0)
 
 
 def test_many_regions_are_searched(built: Any) -> None:
