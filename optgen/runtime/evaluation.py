@@ -5,7 +5,7 @@ from __future__ import annotations
 from optgen.runtime.description import Mode
 from optgen.runtime.phases import prepare
 from optgen.runtime.stateful import Stateful
-from optgen.runtime.step import scalars_of_call
+from optgen.runtime.step import add_counts
 
 
 class Evaluating(Stateful):
@@ -40,11 +40,11 @@ class Evaluating(Stateful):
         for position, variable in enumerate(state.variables):
             state.memory.check_writable(position, variable)
         phases = prepare(mode, (), frozenset(), ())
-        numbers = dict(self._settings.constants)
+        scalars = dict(self._settings.constants)
         asked = self._settings.callables
-        numbers.update(zip(asked, self._settings.numbers_now(self._arguments, asked), strict=True))
+        scalars.update(zip(asked, self._settings.numbers_now(self._arguments, asked), strict=True))
         done = int(self.iterations)
-        scalars = scalars_of_call(self._settings, numbers, done)
+        add_counts(scalars, self._settings, done)
         # Between steps the step is the last one, whose values the slots hold.
         scalars["t"] = float(done)
         scalars["learning_rate"] = self.learning_rate
