@@ -186,9 +186,7 @@ PLAIN_EVALUATION_MODE = Mode(
         "weight_decay_is_zero",
     ),
     element_slots=("z", "v"),
-    phases=(
-        EVALUATION_PHASE,
-    ),
+    phases=(EVALUATION_PHASE,),
 )
 
 WARMUP_EVALUATION_MODE = Mode(
@@ -201,9 +199,7 @@ WARMUP_EVALUATION_MODE = Mode(
         "weight_decay_is_zero",
     ),
     element_slots=("z", "v"),
-    phases=(
-        EVALUATION_PHASE,
-    ),
+    phases=(EVALUATION_PHASE,),
 )
 
 

@@ -97,9 +97,10 @@ def lower(spec: OptimizerSpec, module: str, report: Report) -> Program:
     hyperparameters = {name: row for name, row in hyperparameters.items() if name not in slots}
     conditions = _Conditions.of(spec, hyperparameters, report)
     modes = _lower_modes(spec, hyperparameters, slots, conditions, report)
-    if conditions.settled:
-        check_usage(spec, modes, conditions.mentioned(), report)
     evaluations = _lower_evaluations(spec, hyperparameters, slots, modes, report)
+    if conditions.settled:
+        mentioned = {name for mode in evaluations for name in mode.read}
+        check_usage(spec, modes, mentioned | conditions.mentioned(), report)
     _check_examples(spec, hyperparameters, conditions, report)
     report.raise_if_any()
     learning_rate = hyperparameters["learning_rate"].symbol
@@ -115,7 +116,7 @@ def lower(spec: OptimizerSpec, module: str, report: Report) -> Program:
         common,
         conditions.decision.choices(),
         conditions.selected({name: row.default for name, row in hyperparameters.items()}),
-        evaluations,
+        tuple(mode.mode for mode in evaluations),
     )
 
 
@@ -326,10 +327,10 @@ def _lower_evaluations(
     slots: Mapping[str, Slot],
     modes: list[LoweredMode],
     report: Report,
-) -> tuple[Mode, ...]:
+) -> list[LoweredMode]:
     """What gives each mode's variables the values that a model is evaluated with."""
     if spec.evaluation is None:
-        return ()
+        return []
     block = _block(spec.evaluation, report, "evaluation")
     span = report.index.key("evaluation")
     found = []
@@ -345,8 +346,8 @@ def _lower_evaluations(
             report.error("E319", "`evaluation` never assigns `w`", span, help=hint)
         if len(report.diagnostics) > before or not block.complete:
             break
-        found.append(lowered.mode)
-    return tuple(found)
+        found.append(lowered)
+    return found
 
 
 def _block(text: str, report: Report, *location: str | int) -> Block:
