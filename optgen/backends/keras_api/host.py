@@ -100,12 +100,22 @@ class ModeTables:
         lines.append(_entry("element_slots", (slot.name for slot in mode.element_slots)))
         lines.append(_entry("variable_slots", (n for n, s in slots.items() if s.rate == TENSOR)))
         lines.append(_entry("step_slots", (n for n, s in slots.items() if s.rate <= STEP)))
-        lines.append("    phases=(")
-        for phase in mode.schedule.phases:
-            text = shared.get(self._phase(mode, phase)) or self._phase(mode, phase, 2)
-            lines += indented(f"{text},".split("\n"), 2)
-        lines += ["    ),", ")"]
+        lines += [*self._phases(mode, shared), ")"]
         return "\n".join(line for line in lines if line)
+
+    def _phases(self, mode: ModeLayout, shared: Mapping[str, str]) -> Iterable[str]:
+        """The argument that holds the phases of a mode, as formatters leave it."""
+        texts = [
+            shared.get(self._phase(mode, phase)) or self._phase(mode, phase, 2)
+            for phase in mode.schedule.phases
+        ]
+        if len(texts) == 1 and "\n" not in texts[0]:
+            yield f"    phases=({texts[0]},),"
+            return
+        yield "    phases=("
+        for text in texts:
+            yield from indented(f"{text},".split("\n"), 2)
+        yield "    ),"
 
     def _phase(self, mode: ModeLayout, phase: Phase, depth: int = 0) -> str:
         key = (mode.schedule.name, phase.name)
