@@ -1,0 +1,438 @@
+"""What generated CPU kernels are compiled against to combine and spread rows and columns.
+
+The drivers of phases that read or write numbers per matrix, row, column or index have more entries in
+their ``tables`` than ``kernels.py`` says.  A variable is a stack of matrices, which its last two axes
+span; below rank 2 each of its numbers is a matrix of one row and one column.
+
+7. numbers, float64[...]: all of them; those of one variable and column lie together, in C order;
+8. starts, int64[variables, columns]: where they start;
+9. shapes, int64[variables, 3]: matrices, rows of each, columns of each;
+10. panel sums, float64[column reductions, ...]: results for panels, for matrices of several;
+11. panels, int64[variables, 3]: where a variable's results for panels start, panels of each of its
+   matrices, rows of each panel;
+12. runs, int64[n, 3]: variable, first matrix, matrix behind the last: pieces of work on numbers;
+13. units, int64[n, 3]: variable, first chunk, chunk behind the last: pieces of work on elements that
+   are whole panels.
+
+In a phase that combines rows or columns the chunks are parts of units: whole rows, or for rows that
+are longer than a chunk, parts of one row.  The chunks of a unit run one after the other.
+
+Numba's cache does not notice a change in this file, either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from optgen.runtime.kernels import BLOCK, LANES, _part_of_kernel
+
+NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
+"""What stands where in the tables."""
+
+
+@_part_of_kernel
+def _add(x: Any, y: Any) -> Any:
+    return x + y
+
+
+@_part_of_kernel
+def _larger(x: Any, y: Any) -> Any:
+    return np.maximum(x, y)
+
+
+# Views -----------------------------------------------------------------------------------
+
+
+@_part_of_kernel
+def _part(tables: Any, run: Any, column: Any, count: Any) -> Any:
+    """Return the numbers of a run of matrices that have so many each."""
+    variable, first, stop = tables[RUNS][run, 0], tables[RUNS][run, 1], tables[RUNS][run, 2]
+    start = tables[STARTS][variable, column]
+    return tables[NUMBERS][start + first * count : start + stop * count]
+
+
+@_part_of_kernel
+def axis_matrices(tables: Any, run: Any, column: Any) -> Any:
+    """Return the numbers per matrix of a run of matrices, as a view."""
+    return _part(tables, run, column, 1)
+
+
+@_part_of_kernel
+def axis_rows(tables: Any, run: Any, column: Any) -> Any:
+    """Return the numbers per row of a run of matrices, as a view."""
+    return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 1])
+
+
+@_part_of_kernel
+def axis_columns(tables: Any, run: Any, column: Any) -> Any:
+    """Return the numbers per column of a run of matrices, as a view."""
+    return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 2])
+
+
+@_part_of_kernel
+def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
+    """Return the numbers per index of a variable, as a view."""
+    start = tables[STARTS][variable, column]
+    layout, count = tables[4], 0
+    for axis in range(layout[variable, 0, 1]):
+        count += layout[variable, 0, 2 + axis]
+    return tables[NUMBERS][start : start + count]
+
+
+@_part_of_kernel
+def matrix_number(tables: Any, run: Any, column: Any) -> Any:
+    """Return one of the numbers of the variable of a run of matrices."""
+    return tables[5][tables[RUNS][run, 0], column]
+
+
+@_part_of_kernel
+def variable_number(tables: Any, variable: Any, column: Any) -> Any:
+    """Return one of the numbers of a variable."""
+    return tables[5][variable, column]
+
+
+@_part_of_kernel
+def sum_matrices(sums: Any, rows: Any) -> None:
+    """Add the rows' numbers of each matrix, one after the other."""
+    height = rows.size // sums.size
+    for matrix in range(sums.size):
+        total = 0.0
+        for row in range(matrix * height, matrix * height + height):
+            total += rows[row]
+        sums[matrix] = total
+
+
+# From numbers to elements ----------------------------------------------------------------
+
+
+@_part_of_kernel
+def spread_matrices(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
+    """Return the numbers per matrix at each element of a chunk, in the dtype of ``like``."""
+    chunks = tables[0]
+    variable = chunks[chunk, 0]
+    return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 1:].prod())
+
+
+@_part_of_kernel
+def spread_rows(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
+    """Return the numbers per row at each element of a chunk, in the dtype of ``like``."""
+    chunks = tables[0]
+    variable = chunks[chunk, 0]
+    return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 2])
+
+
+@_part_of_kernel
+def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -> Any:
+    """Return numbers that belong to so many neighbouring elements each, at each of these."""
+    variable, offset, count = chunk[0], chunk[1], chunk[2]
+    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
+    out = np.empty(count, like.dtype)
+    real = like.dtype.type
+    if length == 1:
+        for i in range(count):
+            out[i] = real(numbers[start + offset + i])
+        return out
+    place = start + offset // length
+    done, stop = 0, min(length - offset % length, count)
+    while done < count:
+        value = real(numbers[place])
+        for i in range(done, stop):
+            out[i] = value
+        done, stop, place = stop, min(stop + length, count), place + 1
+    return out
+
+
+@_part_of_kernel
+def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
+    """Return the numbers per column at each element of a chunk, in the dtype of ``like``."""
+    chunks = tables[0]
+    variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
+    rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
+    out = np.empty(count, like.dtype)
+    real = like.dtype.type
+    if rows == 1:
+        for i in range(count):
+            out[i] = real(numbers[start + offset + i])
+        return out
+    matrix = offset // (rows * columns)
+    row = (offset - matrix * rows * columns) // columns
+    first = offset % columns
+    done = 0
+    while done < count:
+        length = min(columns - first, count - done)
+        source = start + matrix * columns + first
+        for i in range(length):
+            out[done + i] = real(numbers[source + i])
+        done += length
+        first = 0
+        row += 1
+        if row == rows:
+            row, matrix = 0, matrix + 1
+    return out
+
+
+# From elements to numbers ----------------------------------------------------------------
+
+
+@_part_of_kernel
+def scratch(tables: Any, chunk: Any) -> Any:
+    """Return float64 numbers for the elements of a chunk, to be written."""
+    return np.empty(tables[0][chunk, 2])
+
+
+@_part_of_kernel
+def sums_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
+    """Add up the elements of each row of a chunk; of a part of a row, to those before it."""
+    _combine_rows(_add, 0.0, values, tables, chunk, column)
+
+
+@_part_of_kernel
+def maxima_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
+    """As ``sums_of_rows``, but the largest element."""
+    _combine_rows(_larger, -np.inf, values, tables, chunk, column)
+
+
+@_part_of_kernel
+def _combine_rows(
+    combine: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any
+) -> None:
+    chunks = tables[0]
+    variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    numbers, columns = tables[NUMBERS], tables[SHAPES][variable, 2]
+    place = tables[STARTS][variable, column] + offset // columns
+    if columns == 1:
+        for i in range(count):
+            numbers[place + i] = combine(initial, values[i])
+        return
+    width = LANES
+    while width // 2 >= columns:
+        width //= 2
+    lanes = np.empty(LANES)
+    first = offset % columns
+    done = 0
+    while done < count:
+        length = min(columns - first, count - done)
+        total = initial if first == 0 else numbers[place]
+        for start in range(done, done + length, BLOCK):
+            stop = min(start + BLOCK, done + length)
+            total = combine(total, _combine_block(combine, initial, values, start, stop, lanes, width))
+        numbers[place] = total
+        done += length
+        first = 0
+        place += 1
+
+
+@_part_of_kernel
+def _combine_block(
+    combine: Any, initial: Any, values: Any, start: Any, stop: Any, lanes: Any, width: Any
+) -> Any:
+    """Return what lanes, which cover the elements or are ``LANES``, combine; folded by halves."""
+    for lane in range(width):
+        lanes[lane] = initial
+    for first in range(start, stop, width):
+        for lane in range(min(width, stop - first)):
+            lanes[lane] = combine(lanes[lane], values[first + lane])
+    while width > 1:
+        width //= 2
+        for lane in range(width):
+            lanes[lane] = combine(lanes[lane], lanes[lane + width])
+    return lanes[0]
+
+
+@_part_of_kernel
+def sums_of_columns(
+    values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
+) -> None:
+    """Add up the elements of each column of each panel of a chunk, to those of the rows before.
+
+    Args:
+        values: float64, the elements of the chunk.
+        tables: the driver's tables.
+        chunk: row of the table of chunks.
+        column: where the results are, for matrices of one panel.
+        reduction: row of the panel sums, for others.
+    """
+    _combine_columns(_add, 0.0, values, tables, chunk, column, reduction)
+
+
+@_part_of_kernel
+def maxima_of_columns(
+    values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
+) -> None:
+    """As ``sums_of_columns``, but the largest element."""
+    _combine_columns(_larger, -np.inf, values, tables, chunk, column, reduction)
+
+
+@_part_of_kernel
+def _combine_columns(
+    combine: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
+) -> None:
+    chunks = tables[0]
+    variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
+    panels, height = tables[PANELS][variable, 1], tables[PANELS][variable, 2]
+    target, start = tables[NUMBERS], tables[STARTS][variable, column]
+    if panels > 1:
+        target, start = tables[PANEL_SUMS][reduction], tables[PANELS][variable, 0]
+    if rows == 1:
+        for i in range(count):
+            target[start + offset + i] = combine(initial, values[i])
+        return
+    matrix = offset // (rows * columns)
+    row = (offset - matrix * rows * columns) // columns
+    first = offset % columns
+    in_panel = row % height
+    start += (matrix * panels + row // height) * columns
+    done = 0
+    while done < count:
+        length = min(columns - first, count - done)
+        place = start + first
+        if in_panel == 0:
+            for i in range(length):
+                target[place + i] = combine(initial, values[done + i])
+        else:
+            for i in range(length):
+                target[place + i] = combine(target[place + i], values[done + i])
+        done += length
+        first = 0
+        row += 1
+        in_panel += 1
+        if row == rows:
+            row, in_panel, start = 0, 0, start + columns
+        elif in_panel == height:
+            in_panel, start = 0, start + columns
+
+
+@_part_of_kernel
+def fold_panels(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
+    """Add the panels of each matrix of a variable in index order, if it has several."""
+    _combine_panels(_add, 0.0, tables, variable, column, reduction)
+
+
+@_part_of_kernel
+def fold_panels_maximum(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
+    """As ``fold_panels``, but the largest."""
+    _combine_panels(_larger, -np.inf, tables, variable, column, reduction)
+
+
+@_part_of_kernel
+def _combine_panels(
+    combine: Any, initial: Any, tables: Any, variable: Any, column: Any, reduction: Any
+) -> None:
+    panels, source = tables[PANELS][variable, 1], tables[PANELS][variable, 0]
+    if panels < 2:
+        return
+    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
+    sums, columns = tables[PANEL_SUMS][reduction], tables[SHAPES][variable, 2]
+    for matrix in range(tables[SHAPES][variable, 0]):
+        place = start + matrix * columns
+        for i in range(columns):
+            numbers[place + i] = initial
+        for panel in range(matrix * panels, matrix * panels + panels):
+            for i in range(columns):
+                numbers[place + i] = combine(
+                    numbers[place + i], sums[source + panel * columns + i]
+                )
+
+
+# Indices ---------------------------------------------------------------------------------
+
+
+@_part_of_kernel
+def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
+    """Find for each row of a run of matrices the smallest number of its indices.
+
+    Args:
+        tables: the driver's tables.
+        run: row of the table of runs.
+        indices: the column of the numbers per index.
+        column: the column of the results.
+    """
+    layout = tables[4]
+    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
+    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
+    out, rows = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
+    leading = layout[variable, 0, 1] - 2
+    if leading < 0:
+        for i in range(out.size):
+            out[i] = numbers[start + matrix + i]
+    if leading < 0 or out.size == 0:
+        return
+    own = start
+    for axis in range(leading):
+        own += layout[variable, 0, 2 + axis]
+    for first in range(0, out.size, rows):
+        smallest, outer, place = np.inf, matrix, own
+        for axis in range(leading - 1, -1, -1):
+            length = layout[variable, 0, 2 + axis]
+            place -= length
+            smallest = np.minimum(smallest, numbers[place + outer % length])
+            outer //= length
+        for row in range(rows):
+            out[first + row] = np.minimum(smallest, numbers[own + row])
+        matrix += 1
+
+
+@_part_of_kernel
+def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
+    """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
+    layout = tables[4]
+    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
+    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
+    out, columns = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
+    rank = layout[variable, 0, 1]
+    if rank < 2:
+        for i in range(out.size):
+            out[i] = numbers[start + matrix + i]
+    if rank < 2 or out.size == 0:
+        return
+    for axis in range(rank - 1):
+        start += layout[variable, 0, 2 + axis]
+    for first in range(0, out.size, columns):
+        for i in range(columns):
+            out[first + i] = numbers[start + i]
+
+
+@_part_of_kernel
+def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: Any) -> None:
+    """Find the largest number at each index of each axis of a variable.
+
+    Args:
+        tables: the driver's tables.
+        variable: its row.
+        rows: the column of the largest numbers per row.
+        columns: the column of the largest numbers per column.
+        column: the column of the results.
+    """
+    layout = tables[4]
+    numbers, out = tables[NUMBERS], axis_indices(tables, variable, column)
+    of_rows, of_columns = tables[STARTS][variable, rows], tables[STARTS][variable, columns]
+    leading = layout[variable, 0, 1] - 2
+    if leading < 0:
+        for i in range(out.size):
+            out[i] = numbers[of_rows + i]
+        return
+    out[:] = -np.inf
+    own = 0
+    for axis in range(leading):
+        own += layout[variable, 0, 2 + axis]
+    height, width = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
+    for matrix in range(tables[SHAPES][variable, 0]):
+        largest = -np.inf
+        for row in range(height):
+            number = numbers[of_rows + matrix * height + row]
+            out[own + row] = np.maximum(out[own + row], number)
+            largest = np.maximum(largest, number)
+        for i in range(width):
+            number = numbers[of_columns + matrix * width + i]
+            out[own + height + i] = np.maximum(out[own + height + i], number)
+        outer, place = matrix, own
+        for axis in range(leading - 1, -1, -1):
+            length = layout[variable, 0, 2 + axis]
+            place -= length
+            index = place + outer % length
+            out[index] = np.maximum(out[index], largest)
+            outer //= length
