@@ -157,8 +157,8 @@ _EQUATIONS = {
     ),
     "E308": (
         "nothing to reduce",
-        "`sum`, `mean`, `norm`, `max`, `sum_of_squares` and the functions named after rows, columns "
-        "and `index_max` combine the elements of a variable, so their argument must have one number "
+        "`sum`, `mean`, `norm`, `max`, `sum_of_squares`, the functions named after rows and "
+        "columns, and `index_max` combine elements, so their argument must have one number "
         "per element. That of `matrix_sum` and `matrix_mean` has one per row, and that of "
         "`index_minimum` one per index.",
     ),

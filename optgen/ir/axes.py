@@ -1,10 +1,10 @@
 """A variable as a stack of matrices, and what combines its rows, columns and indices.
 
 The reference interpreter computes with these views.  The last two axes of a variable of rank 2 or
-more span its matrices; of a variable of lower rank each number is a matrix of its own, of one row and
-one column.  A value per matrix, row or column has as many axes as the stack, with length 1 where it
-does not vary, so that NumPy's broadcasting combines them.  A value per index is one flat array, the
-numbers of one axis after those of the other.
+more span its matrices; of a variable of lower rank each number is a matrix of its own, of one row
+and one column.  A value per matrix, row or column has as many axes as the stack, with length 1
+where it does not vary, so that NumPy's broadcasting combines them.  A value per index is one flat
+array, the numbers of one axis after those of the axis before it.
 """
 
 from __future__ import annotations

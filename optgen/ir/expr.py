@@ -49,7 +49,7 @@ class Expr:
 
     @property
     def rate(self) -> Rate:
-        """What the value varies over: the join of the parts' rates, unless a function changes it."""
+        """What the value varies over: the join of its parts' rates, or what a function says."""
         raise NotImplementedError
 
     @property

@@ -33,8 +33,8 @@ class State:
     Attributes:
         step: hyperparameters, counters and STEP slots by name: float64 numbers.
         tensors: per variable, ``w``, ``g``, elementwise slots (arrays of the variable's shape and
-            dtype), slots of axis rates (float64 arrays of the shape that users see) and per-variable
-            numbers (TENSOR slots, per-variable hyperparameters, ``size``) by name.
+            dtype), slots of axis rates (float64 arrays of the shape that users see) and numbers per
+            variable (TENSOR slots, per-variable hyperparameters, ``size``) by name.
     """
 
     step: dict[str, float]

@@ -62,8 +62,8 @@ class Slot:
 
     Attributes:
         name: the slot's name in the equations.
-        rate: ELEMENT, ROW, COLUMN or INDEX (float64, one number for each of these), TENSOR (float64,
-            one number per variable) or STEP (float64, one number).
+        rate: ELEMENT, ROW, COLUMN or INDEX (float64, one number for each of these), TENSOR
+            (float64, one number per variable) or STEP (float64, one number).
         initial: the starting value of every element; ``"w"`` for a copy of the variable, or the
             name of a hyperparameter, whose value at build it is.
         doc: what it holds.
@@ -276,7 +276,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Phase:
-    """One launch: host scalars, numbers per variable, per row and column, then a loop over elements.
+    """One launch: host scalars, numbers per variable, row and column, then a loop over elements.
 
     The loop is flat, unless it combines rows or columns; one that does combines nothing else.
 

@@ -12,11 +12,11 @@ The rates form a lattice::
 variable to the next, ``ELEMENT`` from one element to the next.
 
 Between a variable and its elements stand parts of it.  A variable of rank 2 or more is a stack of
-matrices, which its last two axes span; ``MATRIX`` changes from one of these to the next, ``ROW`` and
-``COLUMN`` along one of their axes.  ``INDEX`` is one number for each index of each axis.  There is
-no rate for "axis number k": variables of one optimizer differ in how many axes they have, and a rule
-that factors moments means the last two whatever that number is.  A row's number and a column's join
-to ``ELEMENT``; an ``INDEX`` value has no place in any of the others until it is brought to them.
+matrices, which its last two axes span; ``MATRIX`` changes from one of these to the next, ``ROW``
+and ``COLUMN`` along one of their axes.  ``INDEX`` is one number for each index of each axis.  There
+is no rate for "axis number k": variables of one optimizer differ in how many axes they have, and a
+rule that factors moments means the last two whatever that number is.  A row's number and a column's
+join to ``ELEMENT``; an ``INDEX`` value has no place in any of the others until it is brought there.
 """
 
 from __future__ import annotations

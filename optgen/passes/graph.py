@@ -92,4 +92,5 @@ def _needed_by(variant: Variant) -> dict[Symbol, frozenset[str] | None]:
 
 
 def union(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:
+    """The stages that need a value, from two sets of them; None is everything."""
     return None if left is None or right is None else left | right

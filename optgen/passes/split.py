@@ -7,8 +7,8 @@ several loops need are computed again from memory, which no loop but the last on
 nothing is ever applied twice.  A result that is given back may need the last loop itself.
 
 A loop that combines rows or columns combines nothing else: where both kinds of reductions belong
-between the same loops, there are two.  The last loop may combine rows and columns of what it stores,
-if only slots of axis rates need them; these are then stored after it.
+between the same loops, there are two.  The last loop may combine rows and columns of what it
+stores, if only slots of axis rates need them; these are then stored after it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class _Loop:
 
 
 def _place_reductions(graph: Graph) -> tuple[int, dict[Symbol, int]]:
-    """The index of the last loop, and the loop of each reduction: the latest before its first use."""
+    """The last loop, and the loop of each reduction: the latest one before its first use."""
     variant = graph.variant
     axes = [graph.ready[o.symbol] - 1 for o in variant.outputs if o.symbol.rate.is_axis]
     wanted = [graph.ready[o.symbol] for o in variant.outputs if not o.symbol.rate.is_axis]

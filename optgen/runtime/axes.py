@@ -38,7 +38,9 @@ class AxisSelection:
 
     def of(self, chosen: NDArray[np.bool_]) -> AxisSelection:
         """Return the part for variables that are chosen."""
-        return AxisSelection(self.runs[chosen[self.runs[:, 0]]], self.units[chosen[self.units[:, 0]]])
+        return AxisSelection(
+            self.runs[chosen[self.runs[:, 0]]], self.units[chosen[self.units[:, 0]]]
+        )
 
     def rehearsal(self) -> AxisSelection:
         """Return a selection of nothing."""
@@ -71,7 +73,7 @@ class AxisTables:
     everything: AxisSelection
 
     def entries(self, part: AxisSelection) -> tuple[Any, ...]:
-        """Return the last entries of the ``tables`` of a driver that is launched over a selection."""
+        """Return the last entries of a driver's ``tables``, for a launch over a selection."""
         return (
             self.numbers,
             self.starts,
@@ -179,7 +181,7 @@ def _cut(stacks: Table, heights: Table, chunk: int) -> tuple[Table, Table]:
 def _units(
     stack: int, rows: int, columns: int, height: int, chunk: int
 ) -> Iterator[tuple[int, int]]:
-    """Give the rows of each unit, counted through all matrices: whole matrices, or panels of one."""
+    """Give the rows of each unit, counted through all matrices: of matrices, or panels of one."""
     size = rows * columns
     if size == 0:
         return

@@ -1,8 +1,8 @@
 """What generated CPU kernels are compiled against to combine and spread rows and columns.
 
-The drivers of phases that read or write numbers per matrix, row, column or index have more entries in
-their ``tables`` than ``kernels.py`` says.  A variable is a stack of matrices, which its last two axes
-span; below rank 2 each of its numbers is a matrix of one row and one column.
+The drivers of phases that read or write numbers per matrix, row, column or index have more entries
+in their ``tables`` than ``kernels.py`` says.  A variable is a stack of matrices, which its last two
+axes span; below rank 2 each of its numbers is a matrix of one row and one column.
 
 7. numbers, float64[...]: all of them; those of one variable and column lie together, in C order;
 8. starts, int64[variables, columns]: where they start;
@@ -11,8 +11,8 @@ span; below rank 2 each of its numbers is a matrix of one row and one column.
 11. panels, int64[variables, 3]: where a variable's results for panels start, panels of each of its
    matrices, rows of each panel;
 12. runs, int64[n, 3]: variable, first matrix, matrix behind the last: pieces of work on numbers;
-13. units, int64[n, 3]: variable, first chunk, chunk behind the last: pieces of work on elements that
-   are whole panels.
+13. units, int64[n, 3]: variable, first chunk, chunk behind the last: pieces of work on elements
+   that are whole panels.
 
 In a phase that combines rows or columns the chunks are parts of units: whole rows, or for rows that
 are longer than a chunk, parts of one row.  The chunks of a unit run one after the other.
@@ -218,7 +218,9 @@ def _combine_rows(
         total = initial if first == 0 else numbers[place]
         for start in range(done, done + length, BLOCK):
             stop = min(start + BLOCK, done + length)
-            total = combine(total, _combine_block(combine, initial, values, start, stop, lanes, width))
+            total = combine(
+                total, _combine_block(combine, initial, values, start, stop, lanes, width)
+            )
         numbers[place] = total
         done += length
         first = 0
@@ -243,9 +245,7 @@ def _combine_block(
 
 
 @_part_of_kernel
-def sums_of_columns(
-    values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
-) -> None:
+def sums_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction: Any) -> None:
     """Add up the elements of each column of each panel of a chunk, to those of the rows before.
 
     Args:
@@ -259,9 +259,7 @@ def sums_of_columns(
 
 
 @_part_of_kernel
-def maxima_of_columns(
-    values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
-) -> None:
+def maxima_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction: Any) -> None:
     """As ``sums_of_columns``, but the largest element."""
     _combine_columns(_larger, -np.inf, values, tables, chunk, column, reduction)
 
@@ -333,106 +331,4 @@ def _combine_panels(
             numbers[place + i] = initial
         for panel in range(matrix * panels, matrix * panels + panels):
             for i in range(columns):
-                numbers[place + i] = combine(
-                    numbers[place + i], sums[source + panel * columns + i]
-                )
-
-
-# Indices ---------------------------------------------------------------------------------
-
-
-@_part_of_kernel
-def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
-    """Find for each row of a run of matrices the smallest number of its indices.
-
-    Args:
-        tables: the driver's tables.
-        run: row of the table of runs.
-        indices: the column of the numbers per index.
-        column: the column of the results.
-    """
-    layout = tables[4]
-    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
-    out, rows = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
-    leading = layout[variable, 0, 1] - 2
-    if leading < 0:
-        for i in range(out.size):
-            out[i] = numbers[start + matrix + i]
-    if leading < 0 or out.size == 0:
-        return
-    own = start
-    for axis in range(leading):
-        own += layout[variable, 0, 2 + axis]
-    for first in range(0, out.size, rows):
-        smallest, outer, place = np.inf, matrix, own
-        for axis in range(leading - 1, -1, -1):
-            length = layout[variable, 0, 2 + axis]
-            place -= length
-            smallest = np.minimum(smallest, numbers[place + outer % length])
-            outer //= length
-        for row in range(rows):
-            out[first + row] = np.minimum(smallest, numbers[own + row])
-        matrix += 1
-
-
-@_part_of_kernel
-def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
-    """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
-    layout = tables[4]
-    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
-    out, columns = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
-    rank = layout[variable, 0, 1]
-    if rank < 2:
-        for i in range(out.size):
-            out[i] = numbers[start + matrix + i]
-    if rank < 2 or out.size == 0:
-        return
-    for axis in range(rank - 1):
-        start += layout[variable, 0, 2 + axis]
-    for first in range(0, out.size, columns):
-        for i in range(columns):
-            out[first + i] = numbers[start + i]
-
-
-@_part_of_kernel
-def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: Any) -> None:
-    """Find the largest number at each index of each axis of a variable.
-
-    Args:
-        tables: the driver's tables.
-        variable: its row.
-        rows: the column of the largest numbers per row.
-        columns: the column of the largest numbers per column.
-        column: the column of the results.
-    """
-    layout = tables[4]
-    numbers, out = tables[NUMBERS], axis_indices(tables, variable, column)
-    of_rows, of_columns = tables[STARTS][variable, rows], tables[STARTS][variable, columns]
-    leading = layout[variable, 0, 1] - 2
-    if leading < 0:
-        for i in range(out.size):
-            out[i] = numbers[of_rows + i]
-        return
-    out[:] = -np.inf
-    own = 0
-    for axis in range(leading):
-        own += layout[variable, 0, 2 + axis]
-    height, width = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
-    for matrix in range(tables[SHAPES][variable, 0]):
-        largest = -np.inf
-        for row in range(height):
-            number = numbers[of_rows + matrix * height + row]
-            out[own + row] = np.maximum(out[own + row], number)
-            largest = np.maximum(largest, number)
-        for i in range(width):
-            number = numbers[of_columns + matrix * width + i]
-            out[own + height + i] = np.maximum(out[own + height + i], number)
-        outer, place = matrix, own
-        for axis in range(leading - 1, -1, -1):
-            length = layout[variable, 0, 2 + axis]
-            place -= length
-            index = place + outer % length
-            out[index] = np.maximum(out[index], largest)
-            outer //= length
+                numbers[place + i] = combine(numbers[place + i], sums[source + panel * columns + i])

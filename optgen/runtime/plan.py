@@ -109,7 +109,8 @@ class Group:
         )
         if not phase.axes:
             return plain
-        assert self.axes is not None and part.axes is not None
+        assert self.axes is not None
+        assert part.axes is not None
         chunks = part.chunks if phase.panels is None else self.axes.chunks
         return (chunks, *plain[1:], *self.axes.entries(part.axes))
 

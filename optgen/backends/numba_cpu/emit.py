@@ -22,9 +22,6 @@ AXIS_HELPERS = (
     "axis_rows",
     "fold_panels",
     "fold_panels_maximum",
-    "index_columns",
-    "index_maxima",
-    "index_rows",
     "matrix_number",
     "maxima_of_columns",
     "maxima_of_rows",
@@ -37,6 +34,8 @@ AXIS_HELPERS = (
     "sums_of_rows",
     "variable_number",
 )
+
+INDEX_HELPERS = ("index_columns", "index_maxima", "index_rows")
 
 HELPERS = (
     "BLOCK",
@@ -128,5 +127,7 @@ def _imports(text: str) -> str:
     if used.intersection(AXIS_HELPERS):
         lines.append(import_line("optgen.runtime.axis_kernels", AXIS_HELPERS, used))
     lines.append("from optgen.runtime.compilation import kernel, parallel_kernel")
+    if used.intersection(INDEX_HELPERS):
+        lines.append(import_line("optgen.runtime.index_kernels", INDEX_HELPERS, used))
     lines.append(import_line("optgen.runtime.kernels", HELPERS, used))
     return "\n".join(lines)
