@@ -304,16 +304,15 @@ class _ModeLowering:
         """Report a value that varies over more than the slot that it is assigned to."""
         name = line.target.name
         guilty = _guilty(line.value, slot, lowering)
-        per = value.describe().removeprefix("one number ")
         holds = slot.describe() if slot.level >= TENSOR.level else "a single number"
         declare = f'declare the slot as `rate = "{_DECLARED[value]}"`'
         reduce = f"reduce first, with {_REDUCING[slot]}, or "
         self.report.error(
             "E302",
-            f"slot `{name}` holds {holds} but is assigned one {per}",
+            f"slot `{name}` holds {holds} but is assigned one {_per(value)}",
             line.target.span,
             "",
-            Label(guilty.span, f"{_text(guilty)} is {per}"),
+            Label(guilty.span, f"{_text(guilty)} is {_per(lowering.values[guilty].rate)}"),
             Label(self.report.index.value("slots", name, "rate"), f"declared as {holds} here"),
             help=(reduce if value == ELEMENT else "") + declare,
         )
@@ -338,6 +337,11 @@ _DECLARED = {
     ELEMENT: "element",
 }
 """The rate to declare for a slot that is to hold values of a rate."""
+
+
+def _per(rate: Rate) -> str:
+    """What a value of a rate has one number for."""
+    return rate.describe().removeprefix("one number ")
 
 
 def _guilty(value: Node, slot: Rate, lowering: Lowering) -> Node:

@@ -29,11 +29,14 @@ def _axis_reduction(
 
 
 def _between_axes(
-    name: str, parameters: tuple[str, ...], takes: tuple[Rate, ...], gives: Rate, meaning: Meaning
+    name: str, takes: tuple[Rate, ...], gives: Rate, meaning: Meaning, latex: str
 ) -> Intrinsic:
     """A function that only shorthands use; its meaning rearranges numbers and compares them."""
     doc = "A step of `index_max` or `index_minimum`."
-    return Intrinsic(name, parameters, meaning, doc, public=False, takes=takes, gives=gives)
+    parameters = ("x", "y")[: len(takes)]
+    return Intrinsic(
+        name, parameters, meaning, doc, public=False, takes=takes, gives=gives, latex=latex
+    )
 
 
 AXIS_INTRINSICS = (
@@ -77,9 +80,23 @@ AXIS_INTRINSICS = (
         "The sum of the rows' numbers of each matrix; 0 for no rows.",
         r"\sum_{\text{rows}}\left(#1\right)",
     ),
-    _between_axes("index_maxima", ("x", "y"), (ROW, COLUMN), INDEX, axes.index_maxima),
-    _between_axes("index_rows", ("x",), (INDEX,), ROW, axes.index_rows),
-    _between_axes("index_columns", ("x",), (INDEX,), COLUMN, axes.index_columns),
+    _between_axes(
+        "index_maxima",
+        (ROW, COLUMN),
+        INDEX,
+        axes.index_maxima,
+        r"\max_{\text{index}}\left(#1, #2\right)",
+    ),
+    _between_axes(
+        "index_rows", (INDEX,), ROW, axes.index_rows, r"\min_{\text{row}}\left(#1\right)"
+    ),
+    _between_axes(
+        "index_columns",
+        (INDEX,),
+        COLUMN,
+        axes.index_columns,
+        r"\min_{\text{column}}\left(#1\right)",
+    ),
 )
 
 AXIS_SHORTHANDS = (
