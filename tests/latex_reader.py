@@ -54,7 +54,9 @@ _ENDS = {r"\right)", r"\right|", r"\right\rVert", r"\end{cases}", "}", ",", "&",
 
 
 def _written_out(function: str, arguments: tuple[Tree, ...]) -> Tree:
-    """A function of rows, columns or indices in terms of simpler ones; others as they are."""
+    """A mean, or a function of indices, in terms of simpler ones; others as they are."""
+    if function == "mean":
+        return ("divide", ("sum", *arguments), "size")
     if function in ("row_mean", "column_mean", "matrix_mean"):
         of = function.removesuffix("_mean")
         count = "columns" if of == "row" else "rows"
