@@ -22,9 +22,12 @@ Numba's cache does not notice a change in this file, either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from optgen.runtime.kernels import BLOCK, LANES, _part_of_kernel
 
@@ -32,14 +35,19 @@ NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
 """What stands where in the tables."""
 
 
-@_part_of_kernel
-def _add(x: Any, y: Any) -> Any:
-    return x + y
+def combined(largest: Any, x: Any, y: Any) -> Any:
+    """Return ``x + y`` if ``largest`` is None, known when the caller is compiled, else the larger.
+
+    A function as an argument would keep Numba from caching its callers.
+    """
+    raise NotImplementedError("combined runs in compiled code only")
 
 
-@_part_of_kernel
-def _larger(x: Any, y: Any) -> Any:
-    return np.maximum(x, y)
+@overload(combined, strict=False)
+def _compile_combined(largest: Any, x: Any, y: Any) -> Callable[..., Any]:
+    if isinstance(largest, types.NoneType):
+        return lambda largest, x, y: x + y
+    return lambda largest, x, y: np.maximum(x, y)
 
 
 # Views -----------------------------------------------------------------------------------
@@ -186,18 +194,18 @@ def scratch(tables: Any, chunk: Any) -> Any:
 @_part_of_kernel
 def sums_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
     """Add up the elements of each row of a chunk; of a part of a row, to those before it."""
-    _combine_rows(_add, 0.0, values, tables, chunk, column)
+    _combine_rows(None, 0.0, values, tables, chunk, column)
 
 
 @_part_of_kernel
 def maxima_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
     """As ``sums_of_rows``, but the largest element."""
-    _combine_rows(_larger, -np.inf, values, tables, chunk, column)
+    _combine_rows(1, -np.inf, values, tables, chunk, column)
 
 
 @_part_of_kernel
 def _combine_rows(
-    combine: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any
+    largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any
 ) -> None:
     chunks = tables[0]
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
@@ -205,7 +213,7 @@ def _combine_rows(
     place = tables[STARTS][variable, column] + offset // columns
     if columns == 1:
         for i in range(count):
-            numbers[place + i] = combine(initial, values[i])
+            numbers[place + i] = combined(largest, initial, values[i])
         return
     width = LANES
     while width // 2 >= columns:
@@ -218,8 +226,8 @@ def _combine_rows(
         total = initial if first == 0 else numbers[place]
         for start in range(done, done + length, BLOCK):
             stop = min(start + BLOCK, done + length)
-            total = combine(
-                total, _combine_block(combine, initial, values, start, stop, lanes, width)
+            total = combined(
+                largest, total, _combine_block(largest, initial, values, start, stop, lanes, width)
             )
         numbers[place] = total
         done += length
@@ -229,18 +237,18 @@ def _combine_rows(
 
 @_part_of_kernel
 def _combine_block(
-    combine: Any, initial: Any, values: Any, start: Any, stop: Any, lanes: Any, width: Any
+    largest: Any, initial: Any, values: Any, start: Any, stop: Any, lanes: Any, width: Any
 ) -> Any:
     """Return what lanes, which cover the elements or are ``LANES``, combine; folded by halves."""
     for lane in range(width):
         lanes[lane] = initial
     for first in range(start, stop, width):
         for lane in range(min(width, stop - first)):
-            lanes[lane] = combine(lanes[lane], values[first + lane])
+            lanes[lane] = combined(largest, lanes[lane], values[first + lane])
     while width > 1:
         width //= 2
         for lane in range(width):
-            lanes[lane] = combine(lanes[lane], lanes[lane + width])
+            lanes[lane] = combined(largest, lanes[lane], lanes[lane + width])
     return lanes[0]
 
 
@@ -255,18 +263,18 @@ def sums_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction
         column: where the results are, for matrices of one panel.
         reduction: row of the panel sums, for others.
     """
-    _combine_columns(_add, 0.0, values, tables, chunk, column, reduction)
+    _combine_columns(None, 0.0, values, tables, chunk, column, reduction)
 
 
 @_part_of_kernel
 def maxima_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction: Any) -> None:
     """As ``sums_of_columns``, but the largest element."""
-    _combine_columns(_larger, -np.inf, values, tables, chunk, column, reduction)
+    _combine_columns(1, -np.inf, values, tables, chunk, column, reduction)
 
 
 @_part_of_kernel
 def _combine_columns(
-    combine: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
+    largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
 ) -> None:
     chunks = tables[0]
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
@@ -277,7 +285,7 @@ def _combine_columns(
         target, start = tables[PANEL_SUMS][reduction], tables[PANELS][variable, 0]
     if rows == 1:
         for i in range(count):
-            target[start + offset + i] = combine(initial, values[i])
+            target[start + offset + i] = combined(largest, initial, values[i])
         return
     matrix = offset // (rows * columns)
     row = (offset - matrix * rows * columns) // columns
@@ -290,10 +298,10 @@ def _combine_columns(
         place = start + first
         if in_panel == 0:
             for i in range(length):
-                target[place + i] = combine(initial, values[done + i])
+                target[place + i] = combined(largest, initial, values[done + i])
         else:
             for i in range(length):
-                target[place + i] = combine(target[place + i], values[done + i])
+                target[place + i] = combined(largest, target[place + i], values[done + i])
         done += length
         first = 0
         row += 1
@@ -307,18 +315,18 @@ def _combine_columns(
 @_part_of_kernel
 def fold_panels(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
     """Add the panels of each matrix of a variable in index order, if it has several."""
-    _combine_panels(_add, 0.0, tables, variable, column, reduction)
+    _combine_panels(None, 0.0, tables, variable, column, reduction)
 
 
 @_part_of_kernel
 def fold_panels_maximum(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
     """As ``fold_panels``, but the largest."""
-    _combine_panels(_larger, -np.inf, tables, variable, column, reduction)
+    _combine_panels(1, -np.inf, tables, variable, column, reduction)
 
 
 @_part_of_kernel
 def _combine_panels(
-    combine: Any, initial: Any, tables: Any, variable: Any, column: Any, reduction: Any
+    largest: Any, initial: Any, tables: Any, variable: Any, column: Any, reduction: Any
 ) -> None:
     panels, source = tables[PANELS][variable, 1], tables[PANELS][variable, 0]
     if panels < 2:
@@ -331,4 +339,6 @@ def _combine_panels(
             numbers[place + i] = initial
         for panel in range(matrix * panels, matrix * panels + panels):
             for i in range(columns):
-                numbers[place + i] = combine(numbers[place + i], sums[source + panel * columns + i])
+                numbers[place + i] = combined(
+                    largest, numbers[place + i], sums[source + panel * columns + i]
+                )
