@@ -17,7 +17,8 @@ axes span; below rank 2 each of its numbers is a matrix of one row and one colum
 In a phase that combines rows or columns the chunks are parts of units: whole rows, or for rows that
 are longer than a chunk, parts of one row.  The chunks of a unit run one after the other.
 
-Numba's cache does not notice a change in this file, either.
+Indices of inner loops are unsigned: a signed one may be negative, which keeps loops from being
+vectorised.  Numba's cache does not notice a change in this file, either.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import types, uint64
 from numba.extending import overload
 
 from optgen.runtime.kernels import BLOCK, LANES, _part_of_kernel
@@ -139,14 +140,15 @@ def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -
     out = np.empty(count, like.dtype)
     real = like.dtype.type
     if length == 1:
-        for i in range(count):
-            out[i] = real(numbers[start + offset + i])
+        origin = uint64(start + offset)
+        for i in range(uint64(count)):
+            out[i] = real(numbers[origin + i])
         return out
     place = start + offset // length
     done, stop = 0, min(length - offset % length, count)
     while done < count:
         value = real(numbers[place])
-        for i in range(done, stop):
+        for i in range(uint64(done), uint64(stop)):
             out[i] = value
         done, stop, place = stop, min(stop + length, count), place + 1
     return out
@@ -162,8 +164,9 @@ def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     out = np.empty(count, like.dtype)
     real = like.dtype.type
     if rows == 1:
-        for i in range(count):
-            out[i] = real(numbers[start + offset + i])
+        origin = uint64(start + offset)
+        for i in range(uint64(count)):
+            out[i] = real(numbers[origin + i])
         return out
     matrix = offset // (rows * columns)
     row = (offset - matrix * rows * columns) // columns
@@ -171,9 +174,9 @@ def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     done = 0
     while done < count:
         length = min(columns - first, count - done)
-        source = start + matrix * columns + first
-        for i in range(length):
-            out[done + i] = real(numbers[source + i])
+        source, target = uint64(start + matrix * columns + first), uint64(done)
+        for i in range(uint64(length)):
+            out[target + i] = real(numbers[source + i])
         done += length
         first = 0
         row += 1
@@ -212,8 +215,12 @@ def _combine_rows(
     numbers, columns = tables[NUMBERS], tables[SHAPES][variable, 2]
     place = tables[STARTS][variable, column] + offset // columns
     if columns == 1:
-        for i in range(count):
-            numbers[place + i] = combined(largest, initial, values[i])
+        origin = uint64(place)
+        for i in range(uint64(count)):
+            numbers[origin + i] = combined(largest, initial, values[i])
+        return
+    if columns <= 4:
+        _combine_short_rows(largest, initial, values, columns, numbers[place:])
         return
     width = LANES
     while width // 2 >= columns:
@@ -236,6 +243,22 @@ def _combine_rows(
 
 
 @_part_of_kernel
+def _combine_short_rows(largest: Any, initial: Any, values: Any, columns: Any, out: Any) -> None:
+    """Combine rows of two to four elements: four lanes, without an array for them."""
+    for row in range(uint64(values.size // columns)):
+        start = row * uint64(columns)
+        first = combined(largest, initial, values[start])
+        second = combined(largest, initial, values[start + uint64(1)])
+        third, fourth = initial, initial
+        if columns > 2:
+            third = combined(largest, initial, values[start + uint64(2)])
+        if columns > 3:
+            fourth = combined(largest, initial, values[start + uint64(3)])
+        halves = combined(largest, first, third), combined(largest, second, fourth)
+        out[row] = combined(largest, initial, combined(largest, halves[0], halves[1]))
+
+
+@_part_of_kernel
 def _combine_block(
     largest: Any, initial: Any, values: Any, start: Any, stop: Any, lanes: Any, width: Any
 ) -> Any:
@@ -243,8 +266,9 @@ def _combine_block(
     for lane in range(width):
         lanes[lane] = initial
     for first in range(start, stop, width):
-        for lane in range(min(width, stop - first)):
-            lanes[lane] = combined(largest, lanes[lane], values[first + lane])
+        origin = uint64(first)
+        for lane in range(uint64(min(width, stop - first))):
+            lanes[lane] = combined(largest, lanes[lane], values[origin + lane])
     while width > 1:
         width //= 2
         for lane in range(width):
@@ -284,8 +308,9 @@ def _combine_columns(
     if panels > 1:
         target, start = tables[PANEL_SUMS][reduction], tables[PANELS][variable, 0]
     if rows == 1:
-        for i in range(count):
-            target[start + offset + i] = combined(largest, initial, values[i])
+        origin = uint64(start + offset)
+        for i in range(uint64(count)):
+            target[origin + i] = combined(largest, initial, values[i])
         return
     matrix = offset // (rows * columns)
     row = (offset - matrix * rows * columns) // columns
@@ -295,13 +320,13 @@ def _combine_columns(
     done = 0
     while done < count:
         length = min(columns - first, count - done)
-        place = start + first
+        place, source = uint64(start + first), uint64(done)
         if in_panel == 0:
-            for i in range(length):
-                target[place + i] = combined(largest, initial, values[done + i])
+            for i in range(uint64(length)):
+                target[place + i] = combined(largest, initial, values[source + i])
         else:
-            for i in range(length):
-                target[place + i] = combined(largest, target[place + i], values[done + i])
+            for i in range(uint64(length)):
+                target[place + i] = combined(largest, target[place + i], values[source + i])
         done += length
         first = 0
         row += 1
@@ -334,11 +359,10 @@ def _combine_panels(
     numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
     sums, columns = tables[PANEL_SUMS][reduction], tables[SHAPES][variable, 2]
     for matrix in range(tables[SHAPES][variable, 0]):
-        place = start + matrix * columns
-        for i in range(columns):
+        place = uint64(start + matrix * columns)
+        for i in range(uint64(columns)):
             numbers[place + i] = initial
         for panel in range(matrix * panels, matrix * panels + panels):
-            for i in range(columns):
-                numbers[place + i] = combined(
-                    largest, numbers[place + i], sums[source + panel * columns + i]
-                )
+            origin = uint64(source + panel * columns)
+            for i in range(uint64(columns)):
+                numbers[place + i] = combined(largest, numbers[place + i], sums[origin + i])
