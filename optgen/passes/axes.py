@@ -6,7 +6,7 @@ first phase from which on nothing needs its old numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,19 +40,32 @@ class Loop(Protocol):
     def used(self) -> tuple[Symbol, ...]:
         """The symbols whose values the loop needs."""
 
+    @property
+    def stages(self) -> tuple[str, ...] | None:
+        """The stages that alone make it necessary; None if it always is."""
 
-def axis_lines(graph: Graph, loops: Sequence[Loop]) -> Iterator[AxisLines]:
+
+def axis_lines(
+    graph: Graph, loops: Sequence[Loop], placed: Mapping[Symbol, int]
+) -> Iterator[AxisLines]:
     """What the phase of each loop computes and stores; nothing is left after the last one.
 
     Args:
         graph: the lines.
         loops: in order; the last one reads no slot of an axis rate if any is stored.
+        placed: the loop of each reduction.
     """
+    known_from = _known_from(graph, placed)
     pending = [o for o in graph.variant.outputs if o.symbol.rate.is_axis]
     known: set[Symbol] = set()
     for position, loop in enumerate(loops):
+        if loop.stages is not None:
+            # A phase that may be left out computes nothing for others.
+            lines = [line for line in graph.slice(loop.used, ROW) if line.target not in known]
+            yield AxisLines(tuple(lines), ())
+            continue
         later = {symbol for other in loops[position:] for symbol in other.used}
-        ready = [o for o in pending if graph.ready[o.symbol] <= loop.index]
+        ready = [o for o in pending if known_from.get(o.symbol, 0) <= loop.index]
         stores = [o for o in ready if _old(o) not in later]
         while True:
             wanted = [*loop.used, *(output.symbol for output in stores)]
@@ -67,6 +80,17 @@ def axis_lines(graph: Graph, loops: Sequence[Loop]) -> Iterator[AxisLines]:
         pending = [output for output in pending if output not in stores]
         yield AxisLines(tuple(lines), tuple(stores))
     assert not pending, f"slots that are never stored: {pending}"
+
+
+def _known_from(graph: Graph, placed: Mapping[Symbol, int]) -> dict[Symbol, int]:
+    """The first phase in which each value can be computed, with reductions where they are."""
+    found: dict[Symbol, int] = {}
+    for line in graph.variant.lines:
+        if line.target in placed:
+            found[line.target] = placed[line.target] + 1
+        else:
+            found[line.target] = max((found.get(used, 0) for used in operands(line)), default=0)
+    return found
 
 
 def _old(output: Output) -> Symbol:

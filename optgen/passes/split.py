@@ -14,7 +14,7 @@ stores, if only slots of axis rates need them; these are then stored after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optgen.ir.expr import Kind, Symbol
 from optgen.ir.functions import Reduction
@@ -34,8 +34,15 @@ def split(variant: Variant) -> Schedule:
     loops = list(_loops(graph, placed, last))
     if any(output.symbol.rate.is_axis for output in variant.outputs):
         loops.append(_Loop(last + 1, (), (), (), ()))
+    planned = list(axis_lines(graph, loops, placed))
+    if loops and planned[-1].stores and loops[-1].index > last:
+        # Numbers per variable are stored in the last phase of all, which may need old ones.
+        *before, update, _ = loops
+        rest = tuple(output for output in update.outputs if output not in update.stores)
+        update = replace(update, outputs=update.stores)
+        loops = [*before, update, _Loop(last + 1, (), (), (), rest)]
     phases: list[Phase] = []
-    for loop, axes in zip(loops, axis_lines(graph, loops), strict=True):
+    for loop, axes in zip(loops, planned, strict=True):
         if not loop.is_empty or axes.stores:
             phases.append(_phase(graph, loop, axes, last, {phase.name for phase in phases}))
     step_stores = tuple(o for o in variant.outputs if o.symbol.rate <= STEP)
@@ -55,6 +62,7 @@ class _Loop:
         stores: the elementwise values that it stores.
         lines: its lines, reductions included.
         outputs: all that is stored in its phase, whatever the rate, axis rates apart.
+        stages: the stages that alone make it necessary; None if it always is.
     """
 
     index: int
@@ -62,6 +70,7 @@ class _Loop:
     stores: tuple[Output, ...]
     lines: tuple[Assign, ...]
     outputs: tuple[Output, ...]
+    stages: tuple[str, ...] | None = None
 
     @property
     def used(self) -> tuple[Symbol, ...]:
@@ -130,7 +139,9 @@ def _loops(graph: Graph, placed: dict[Symbol, int], last: int) -> Iterator[_Loop
             elements = {line.target for line in graph.slice(wanted, ELEMENT)}
             own = tuple(line for line in lines if line.target in elements or line in kind)
             if own or final:
-                yield _Loop(index, tuple(kind), stores, own, final)
+                updates = index == last and bool(outputs)
+                stages = _stages(graph, tuple(kind), updates)
+                yield _Loop(index, tuple(kind), stores, own, final, stages)
 
 
 def _phase(graph: Graph, loop: _Loop, axes: AxisLines, last: int, taken: set[str]) -> Phase:
@@ -144,11 +155,12 @@ def _phase(graph: Graph, loop: _Loop, axes: AxisLines, last: int, taken: set[str
     step_wanted = [*variable_wanted, *(s for line in variable_lines for s in operands(line))]
     step_wanted += [output.symbol for output in loop.outputs if output.symbol.rate <= STEP]
     updates = loop.index == last and bool(graph.variant.outputs)
-    stages = None if loop.index > last else _stages(graph, loop.reductions, updates)
-    name = STORE_SLOTS if loop.index > last else _name(loop.reductions, stages, updates, taken)
+    name = STORE_SLOTS
+    if loop.index <= last:
+        name = _name(loop.reductions, loop.stages, updates, taken)
     return Phase(
         name=name,
-        stages=stages,
+        stages=loop.stages,
         step_lines=graph.slice(step_wanted, STEP),
         variable_lines=variable_lines,
         variable_stores=variable_outputs,
