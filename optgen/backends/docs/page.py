@@ -48,7 +48,7 @@ class Picture:
     Attributes:
         light, dark: the file for a light and for a dark background, relative to the page.
         alternative: what it shows, for those who cannot see it.
-        caption: how it came about, in Markdown.
+        caption: how it was made, in Markdown.
     """
 
     light: str
