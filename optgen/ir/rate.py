@@ -78,8 +78,6 @@ COLUMN = Rate(4, "column")
 INDEX = Rate(4, "index")
 ELEMENT = Rate(5)
 
-AXIS_RATES = (MATRIX, ROW, COLUMN, INDEX)
-
 
 def join(left: Rate, right: Rate) -> Rate:
     """The smallest rate that both rates fit in."""
