@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .adadelta import Adadelta as Adadelta
+    from .adafactor import Adafactor as Adafactor
     from .adagrad import Adagrad as Adagrad
     from .adam import Adam as Adam
     from .adamax import Adamax as Adamax
     from .adamw import AdamW as AdamW
     from .asgd import ASGD as ASGD
+    from .came import CAME as CAME
     from .ftrl import Ftrl as Ftrl
     from .lamb import Lamb as Lamb
     from .lars import LARS as LARS
@@ -25,14 +27,17 @@ if TYPE_CHECKING:
     from .rprop import Rprop as Rprop
     from .schedule_free_adamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from .sgd import SGD as SGD
+    from .sm3 import SM3 as SM3
 
 _MODULES = {
     "ASGD": "asgd",
     "Adadelta": "adadelta",
+    "Adafactor": "adafactor",
     "Adagrad": "adagrad",
     "Adam": "adam",
     "AdamW": "adamw",
     "Adamax": "adamax",
+    "CAME": "came",
     "Ftrl": "ftrl",
     "LARS": "lars",
     "Lamb": "lamb",
@@ -43,16 +48,19 @@ _MODULES = {
     "RMSprop": "rmsprop",
     "Rprop": "rprop",
     "SGD": "sgd",
+    "SM3": "sm3",
     "ScheduleFreeAdamW": "schedule_free_adamw",
 }
 
 __all__ = [
     "ASGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "CAME",
     "Ftrl",
     "LARS",
     "Lamb",
@@ -63,6 +71,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "SM3",
     "ScheduleFreeAdamW",
 ]
 

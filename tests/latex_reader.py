@@ -37,7 +37,36 @@ _CALLS = {
     r"\log": {1: "log"},
     r"\sum": {1: "sum"},
 }
+_OF_PARTS = {
+    (r"\sum", "row"): {1: "row_sum"},
+    (r"\max", "row"): {1: "row_max"},
+    (r"\operatorname{mean}", "row"): {1: "row_mean"},
+    (r"\sum", "column"): {1: "column_sum"},
+    (r"\max", "column"): {1: "column_max"},
+    (r"\operatorname{mean}", "column"): {1: "column_mean"},
+    (r"\sum", "rows"): {1: "matrix_sum"},
+    (r"\operatorname{mean}", "rows"): {1: "matrix_mean"},
+    (r"\max", "index"): {1: "index_max", 2: "index_maxima"},
+    (r"\min", "indices"): {1: "index_minimum"},
+    (r"\min", "row"): {1: "index_rows"},
+    (r"\min", "column"): {1: "index_columns"},
+}
 _ENDS = {r"\right)", r"\right|", r"\right\rVert", r"\end{cases}", "}", ",", "&", r"\\"}
+
+
+def _written_out(function: str, arguments: tuple[Tree, ...]) -> Tree:
+    """A mean, or a function of indices, in terms of simpler ones; others as they are."""
+    if function == "mean":
+        return ("divide", ("sum", *arguments), "size")
+    if function in ("row_mean", "column_mean", "matrix_mean"):
+        of = function.removesuffix("_mean")
+        count = "columns" if of == "row" else "rows"
+        return ("divide", (f"{of}_sum", *arguments), count)
+    if function == "index_max":
+        return ("index_maxima", ("row_max", *arguments), ("column_max", *arguments))
+    if function == "index_minimum":
+        return ("minimum", ("index_rows", *arguments), ("index_columns", *arguments))
+    return (function, *arguments)
 
 
 @dataclass
@@ -147,9 +176,20 @@ class Reader:
             return self.cases()
         if token in _CALLS:
             self.take()
+            meanings = _CALLS[token]
+            if self.next == "_":
+                meanings = _OF_PARTS[token, self.part()]
             arguments = self.bracketed(r"\right)")
-            return (_CALLS[token][len(arguments)], *arguments)
+            return _written_out(meanings[len(arguments)], arguments)
         return self.name()
+
+    def part(self) -> str:
+        """The index of an operation that says what of a variable it combines."""
+        self.take("_")
+        self.take("{")
+        name = self.take().removeprefix(r"\text{").removesuffix("}")
+        self.take("}")
+        return name
 
     def bracketed(self, end: str) -> tuple[Tree, ...]:
         self.take()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from optgen.frontend.common import lower_stages
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, ModeChoice, Program, Slot
-from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, MATRIX, ROW, STEP, TENSOR, Rate, are_combinable
 
 ELEMENTWISE = (
     "add subtract multiply divide sqrt abs sign minimum maximum clip where square negative".split()
@@ -35,6 +35,12 @@ SLOTS = (
     Slot("p", STEP, 1.0),
 )
 
+AXIS_SLOTS = (
+    Slot("r", ROW, 0.5),
+    Slot("c", COLUMN, 1.0),
+    Slot("i", INDEX, 0.25),
+)
+
 
 @dataclass
 class Generator:
@@ -44,19 +50,27 @@ class Generator:
         random: the source of choices.
         known: what an expression may refer to at this point.
         locals: how many locals there are.
+        axes: whether there are values per matrix, row, column and index.
     """
 
     random: random.Random
     known: list[Symbol] = field(default_factory=list)
     locals: int = 0
+    axes: bool = False
 
     def expression(self, limit: Rate, depth: int) -> Expr:
         """A number of rate ``limit`` or lower."""
-        choices = [symbol for symbol in self.known if symbol.rate <= limit and not symbol.truth]
+        choices = [
+            symbol
+            for symbol in self.known
+            if symbol.rate <= limit and not symbol.truth and are_combinable((symbol.rate, limit))
+        ]
         if depth == 0 or self.random.random() < 0.15:
             if self.random.random() < 0.2:
                 return Number(self.random.choice((0.0, 0.5, 1.0, 2.0, 3.0)))
             return Ref(self.random.choice(choices))
+        if self.axes and limit > TENSOR and self.random.random() < 0.3:
+            return self.of_parts(limit, depth - 1)
         if limit >= TENSOR and self.random.random() < 0.18:
             inside = self.elements(depth - 1)
             return Apply(self.random.choice(REDUCTIONS), (inside,))
@@ -70,6 +84,31 @@ class Generator:
         )
         args += tuple(self.expression(limit, depth - 1) for _ in range(arity))
         return Apply(function, args)
+
+    def of_parts(self, limit: Rate, depth: int) -> Expr:
+        """A value of the rate, or of a part of it, from one of another rate."""
+        kinds = {
+            ROW: ("row_sum", "row_max", "matrix_sum"),
+            COLUMN: ("column_sum", "column_max", "matrix_sum"),
+            MATRIX: ("matrix_sum",),
+            INDEX: ("index_max",),
+            ELEMENT: ("row_sum", "column_max", "index_minimum"),
+        }[limit]
+        function = self.random.choice(kinds)
+        if function == "index_max":
+            inside = self.elements(depth)
+            return Apply(
+                "index_maxima", (Apply("row_max", (inside,)), Apply("column_max", (inside,)))
+            )
+        if function == "index_minimum":
+            indices = [symbol for symbol in self.known if symbol.rate == INDEX]
+            inside = Ref(self.random.choice(indices))
+            return Apply(
+                "minimum", (Apply("index_rows", (inside,)), Apply("index_columns", (inside,)))
+            )
+        if function == "matrix_sum":
+            return Apply(function, (Apply("row_sum", (self.elements(depth),)),))
+        return Apply(function, (self.elements(depth),))
 
     def elements(self, depth: int) -> Expr:
         """An expression that really varies over elements, so that it can be reduced."""
@@ -99,8 +138,9 @@ class Generator:
 
     def program(self) -> Program:
         """A program of one mode: every slot is assigned, and the variable last or nearly so."""
-        self.known = [W, G, T, *(h.symbol for h in HYPERPARAMETERS), *(s.symbol for s in SLOTS)]
-        targets = [slot.symbol for slot in SLOTS if self.random.random() < 0.7]
+        slots = (*SLOTS, *AXIS_SLOTS) if self.axes else SLOTS
+        self.known = [W, G, T, *(h.symbol for h in HYPERPARAMETERS), *(s.symbol for s in slots)]
+        targets = [slot.symbol for slot in slots if self.random.random() < 0.7]
         count = self.random.randint(1, 4)
         targets += [Symbol(f"local_{i}", Kind.LOCAL, ELEMENT) for i in range(count)]
         if self.random.random() < 0.3:
@@ -113,15 +153,17 @@ class Generator:
         for target in targets:
             limit = target.rate
             if target.kind is Kind.LOCAL:
-                limit = self.random.choice((STEP, TENSOR, ELEMENT, ELEMENT))
+                limits = (STEP, TENSOR, ELEMENT, ELEMENT)
+                limits += (ROW, COLUMN, MATRIX, INDEX) if self.axes else ()
+                limit = self.random.choice(limits)
             equations.append(self.equation(target, self.expression(limit, 3)))
         stages, common = lower_stages(("weight_decay",), HYPERPARAMETERS[0].symbol)
-        names = tuple(slot.name for slot in SLOTS)
+        names = tuple(slot.name for slot in slots)
         return Program(
             "Random",
             "random_rule",
             HYPERPARAMETERS,
-            SLOTS,
+            slots,
             (Mode("default", "", names, tuple(equations)),),
             stages,
             common,
@@ -130,6 +172,11 @@ class Generator:
         )
 
 
-def draw(seed: int) -> Program:
-    """The program of a seed."""
-    return Generator(random.Random(seed)).program()
+def draw(seed: int, axes: bool = False) -> Program:
+    """The program of a seed.
+
+    Args:
+        seed: the source of choices.
+        axes: whether it has values per matrix, row, column and index, too.
+    """
+    return Generator(random.Random(seed), axes=axes).program()

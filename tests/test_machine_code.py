@@ -33,11 +33,19 @@ def signature(spec: str, parameters: list[str], on: bool) -> list[Any]:
     program = compiled(spec).program
     slots = {slot.name for slot in program.slots}
     arrays = {"w", "g", *slots}
+    arrays |= {
+        spread.name
+        for mode in compiled(spec).modes
+        for phase in mode.schedule.phases
+        for spread in mode.phase(phase).spreads
+    }
     owned = {symbol for stage in program.stages for symbol in stage_names(stage)}
     found: list[Any] = []
     for name in parameters:
         if name == "block_sums":
             found.append(float64[:, ::1])
+        elif name.endswith("_values"):
+            found.append(float64[::1])
         elif name in ARRAYS_OF_STAGES:
             found.append(ARRAY if on else types.none)
         elif name in arrays:
@@ -81,7 +89,7 @@ def test_float32_kernels_are_vectorised_and_stay_float32(
         assert re.search(r"@llvm\.sqrt\.v\d+f32", code), "a square root is not packed"
     if " / " in source and on:
         assert re.search(r"fdiv <\d+ x float>", code), "a division is not packed"
-    if "block_sums" not in source:
+    if "block_sums" not in source and "_values" not in source:
         assert not re.search(r"\bdouble\b", code), "float64 in a float32 kernel"
 
 

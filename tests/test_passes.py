@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from optgen.frontend.common import GRADIENT, VARIABLE, _lower_with, stages_program
+from optgen.ir.axes import stored_shape
 from optgen.ir.interpreter import State, run
 from optgen.ir.program import Program, Schedule, Variant
 from optgen.ir.rate import STEP
 from optgen.ir.verify import verify_program
 from optgen.passes import compile_mode
-from tests.random_programs import HYPERPARAMETERS, SLOTS, draw
+from tests.random_programs import AXIS_SLOTS, HYPERPARAMETERS, SLOTS, draw
 
 SEEDS = range(300)
 STAGES = (
@@ -41,6 +42,8 @@ def random_state(seed: int, dtype: type = np.float32) -> State:
         if shape == (5,) and seed % 5 == 0:
             tensor["g"][:4] = [np.nan, np.inf, -0.0, 1e-42]
         tensor |= {"v": np.float64(rng.random()), "u": np.float64(rng.random())}
+        for slot in AXIS_SLOTS:
+            tensor[slot.name] = rng.standard_normal(stored_shape(slot.rate, shape))
         tensors.append(tensor)
     return State(step, tensors)
 
@@ -65,9 +68,10 @@ def forms(program: Program) -> list[tuple[str, Variant | Schedule]]:
     return found
 
 
+@pytest.mark.parametrize("axes", [False, True], ids=["elements", "axes"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_pass_changes_what_a_program_means(seed: int) -> None:
-    program = draw(seed)
+def test_no_pass_changes_what_a_program_means(seed: int, axes: bool) -> None:
+    program = draw(seed, axes)
     verify_program(program)
     author = random_state(seed)
     run(program.modes[0].equations, author, ())
@@ -79,9 +83,10 @@ def test_no_pass_changes_what_a_program_means(seed: int) -> None:
 
 
 @pytest.mark.parametrize("stages", STAGES[1:], ids="+".join)
-def test_no_pass_changes_what_the_common_stages_mean(stages: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("axes", [False, True], ids=["elements", "axes"])
+def test_no_pass_changes_what_the_common_stages_mean(stages: tuple[str, ...], axes: bool) -> None:
     for seed in SEEDS[::5]:
-        found = forms(draw(seed))
+        found = forms(draw(seed, axes))
         first = random_state(seed)
         run(found[0][1], first, stages)
         for name, code in found[1:]:

@@ -9,10 +9,10 @@ from optgen.analysis.liveness import LivePhase, live_phases
 from optgen.analysis.operations import OPERATION_KINDS, count_operations
 from optgen.analysis.waits import Wait, waits
 from optgen.ir.program import Assign, Schedule, Slot
-from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
 
 NUMBER_BYTES = 8
-"""Bytes of a slot that is one number per variable or per optimizer: a float64."""
+"""Bytes of each number of a slot that has none per element: a float64."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class PhaseCost:
         operations: floating-point operations of each kind.
         step_lines: the values computed once per step before the launch.
         variable_lines: the values computed once per variable before its loop.
+        axis_lines: the values computed once per matrix, row, column or index before its loop.
         waits: what it needs from the loops of earlier phases; empty for the first one.
     """
 
@@ -35,6 +36,7 @@ class PhaseCost:
     operations: dict[str, int]
     step_lines: tuple[Assign, ...]
     variable_lines: tuple[Assign, ...]
+    axis_lines: tuple[Assign, ...]
     waits: tuple[Wait, ...]
 
     def bytes_moved(self, itemsize: int) -> int:
@@ -79,7 +81,11 @@ class Cost:
     @property
     def state_per_variable(self) -> int:
         """Bytes of state kept per variable, besides those per parameter."""
-        return NUMBER_BYTES * sum(slot.rate == TENSOR for slot in self.slots)
+        return self.state_per(TENSOR)
+
+    def state_per(self, rate: Rate) -> int:
+        """Bytes of state kept for each number of a rate below that of elements."""
+        return NUMBER_BYTES * sum(slot.rate == rate for slot in self.slots)
 
     @property
     def state_in_all(self) -> int:
@@ -121,6 +127,7 @@ def _phase(phases: tuple[LivePhase, ...], index: int) -> PhaseCost:
         count_operations(live.loop),
         live.step_lines,
         live.variable_lines,
+        live.axis_lines,
         tuple(waits(phases, index)),
     )
 

@@ -45,6 +45,12 @@ class LivePhase:
         own = set(self.phase.variable_lines)
         return tuple(line for line in self.lines if line in own)
 
+    @property
+    def axis_lines(self) -> tuple[Assign, ...]:
+        """The lines that run once per matrix, row, column or index."""
+        own = set(self.phase.axis_lines)
+        return tuple(line for line in self.lines if line in own)
+
 
 def live_phases(schedule: Schedule, stages: Collection[str]) -> tuple[LivePhase, ...]:
     """The phases that run while exactly these stages are on."""
@@ -61,11 +67,14 @@ def live_phases(schedule: Schedule, stages: Collection[str]) -> tuple[LivePhase,
 
 def _live(phase: Phase, stages: Collection[str], step_stores: tuple[Output, ...]) -> LivePhase:
     stores = tuple(output for output in phase.stores if _on(output.stage, stages))
-    kept = (*stores, *phase.variable_stores, *step_stores)
+    kept = (*stores, *phase.variable_stores, *phase.axis_stores, *step_stores)
     used = {output.symbol for output in kept if _on(output.stage, stages)}
     used |= {line.target for line in phase.reductions if _on(line.stage, stages)}
     lines: list[Assign] = []
-    for line in reversed((*phase.step_lines, *phase.variable_lines, *phase.lines)):
+    scalars = (*phase.step_lines, *phase.variable_lines, *phase.axis_lines)
+    # A later phase may need a value of an axis rate, which is kept.
+    used |= {line.target for line in phase.axis_lines}
+    for line in reversed((*scalars, *phase.lines)):
         if line.target not in used:
             continue
         if _on(line.stage, stages):

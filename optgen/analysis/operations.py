@@ -32,6 +32,10 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "sum": ("add",),
     "sum_of_squares": ("multiply", "add"),
     "max": ("compare",),
+    "row_sum": ("add",),
+    "row_max": ("compare",),
+    "column_sum": ("add",),
+    "column_max": ("compare",),
 }
 
 

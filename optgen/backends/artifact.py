@@ -15,6 +15,7 @@ from optgen import __version__
 # notice when they change, so each generated file names what they held.
 COMPILED_IN = {
     "cpu": ("compilation.py", "kernels.py"),
+    "cpu_axes": ("compilation.py", "kernels.py", "axis_kernels.py", "index_kernels.py"),
     "cuda": ("cuda/compilation.py", "cuda/compiled.py", "cuda/kernels.py"),
 }
 

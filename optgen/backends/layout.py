@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from optgen.backends.axis_layout import AxisLayout
 from optgen.backends.names import distinct_names, parameter_name
 from optgen.ir.expr import Apply, Kind, Symbol, symbols
-from optgen.ir.intrinsics import Reduction
+from optgen.ir.functions import Reduction
 from optgen.ir.program import Assign, Phase, Schedule, Slot
 from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
 
@@ -58,6 +59,21 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Numbers per matrix, row or column that a loop reads, each at all of its elements.
+
+    Attributes:
+        symbol: the numbers.
+        name: the name of the array that they are spread into.
+        column: their column in the axis table.
+    """
+
+    symbol: Symbol
+    name: str
+    column: int
+
+
+@dataclass(frozen=True)
 class PhaseLayout:
     """Everything that crosses the border of one phase's functions.
 
@@ -68,6 +84,7 @@ class PhaseLayout:
         variable: the STEP scalars of the per-variable function.
         scalars: the symbols of the driver's ``scalars`` tuple.
         stages: the (stage, name) pairs of the driver's ``stages`` tuple.
+        spreads: the numbers of axis rates that the loop reads.
     """
 
     phase: Phase
@@ -76,6 +93,14 @@ class PhaseLayout:
     variable: tuple[Scalar, ...]
     scalars: tuple[Symbol, ...]
     stages: tuple[tuple[str, str], ...]
+    spreads: tuple[Spread, ...] = ()
+
+    @property
+    def needs_axes(self) -> bool:
+        """Whether its functions read or write numbers of axis rates."""
+        return bool(self.spreads or self.phase.axis_lines or self.phase.axis_stores) or (
+            self.phase.reduces_axes
+        )
 
     @property
     def has_loop(self) -> bool:
@@ -103,8 +128,14 @@ class ModeLayout:
             found |= dict.fromkeys((*symbols(line.value), line.target))
         for phase in self.schedule.phases:
             found |= dict.fromkeys(output.symbol for output in phase.variable_stores)
+            found |= dict.fromkeys(output.symbol for output in phase.axis_stores)
         plain = {symbol.name for symbol in found} | {slot.name for slot in self.schedule.slots}
         return distinct_names((s for s in found if s.rate != ELEMENT), plain | {"w", "g"})
+
+    @cached_property
+    def axes(self) -> AxisLayout:
+        """Where numbers of axis rates are kept."""
+        return AxisLayout(self.schedule, self.names)
 
     @cached_property
     def stream_names(self) -> dict[str, str]:
@@ -167,12 +198,13 @@ class ModeLayout:
         """The per-variable values that leave the phase's per-variable function or its loop."""
         yield from self.entering(phase)
         for line in phase.reductions:
-            yield line.target
+            if line.target.rate == TENSOR:
+                yield line.target
 
     def entering(self, phase: Phase) -> tuple[Symbol, ...]:
-        """The per-variable values that the phase's loop uses."""
+        """The per-variable values that the phase's axis lines and its loop use."""
         used: dict[Symbol, None] = {}
-        for line in phase.lines:
+        for line in (*phase.axis_lines, *phase.lines):
             for symbol in symbols(line.value):
                 if symbol.rate == TENSOR:
                     used.setdefault(symbol)
@@ -184,12 +216,16 @@ class ModeLayout:
     def identity(self, phase: Phase) -> object:
         """What a phase's text depends on: equal identities give equal kernels."""
         touched: dict[str, None] = {}
-        for line in (*phase.variable_lines, *phase.lines):
+        axes: dict[Symbol, None] = {}
+        for line in (*phase.variable_lines, *self.axes.stored_lines(phase), *phase.lines):
             for symbol in (*symbols(line.value), line.target):
                 if symbol.rate == TENSOR:
                     touched.setdefault(self.column_name(symbol, phase))
+                if symbol.rate.is_axis:
+                    axes.setdefault(symbol)
         columns = tuple((name, self.columns.get(name)) for name in touched)
-        return replace(phase, step_lines=()), self.phase(phase), columns
+        axis_columns = tuple(self.axes.column(symbol) for symbol in axes)
+        return replace(phase, step_lines=()), self.phase(phase), columns, axis_columns
 
     def phase(self, phase: Phase) -> PhaseLayout:
         """The layout of one phase."""
@@ -199,14 +235,29 @@ class ModeLayout:
         variable += _switches(phase.variable_lines, variable)
         always: dict[Symbol, None] = {}
         staged: dict[tuple[str, str], None] = {}
-        for scalar in (*loop, *variable):
+        for scalar in (*loop, *variable, *self._scalars(phase.axis_lines, STEP)):
             if scalar.stage is not None:
                 step = scalar.symbol.rate <= STEP
                 staged.setdefault((scalar.stage, scalar.key if step else scalar.stage))
             elif scalar.symbol.rate <= STEP:
                 always.setdefault(scalar.symbol)
         return PhaseLayout(
-            phase, self._phase_streams(phase), loop, variable, tuple(always), tuple(staged)
+            phase,
+            self._phase_streams(phase),
+            loop,
+            variable,
+            tuple(always),
+            tuple(staged),
+            self._spreads(phase),
+        )
+
+    def _spreads(self, phase: Phase) -> tuple[Spread, ...]:
+        """The numbers of axis rates that a phase's loop reads."""
+        used = dict.fromkeys(symbol for line in phase.lines for symbol in symbols(line.value))
+        return tuple(
+            Spread(symbol, self.names[symbol], self.axes.column(symbol))
+            for symbol in used
+            if symbol.rate.is_axis
         )
 
     def _scalars(self, lines: Iterable[Assign], limit: Rate) -> tuple[Scalar, ...]:

@@ -157,7 +157,8 @@ def _part_name(part: Apply, target: str, suffix: str, used: set[str]) -> str:
     name = words(part)
     if len(name) > 24 or not name.isidentifier():
         noun = "condition" if part.truth else _NOUNS.get(part.function, part.function)
-        name = f"{noun}_for_{target.removesuffix(suffix)}"
+        of = target.partition("[")[0].removesuffix(suffix)
+        name = f"{noun}_for_{of}"
         name = name if len(target) <= 16 else name.split("_for_")[0] + "_part"
     for ordinal in ORDINALS:
         if f"{ordinal}{name}{suffix}" not in used:

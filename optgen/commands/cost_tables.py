@@ -122,6 +122,8 @@ def _state(cost: Cost) -> Table:
 def _per(slot: Slot) -> str:
     if slot.rate == ELEMENT:
         return "parameter"
+    if slot.rate.is_axis:
+        return str(slot.rate)
     return "variable" if slot.rate == TENSOR else "optimizer"
 
 
@@ -170,6 +172,10 @@ def _print_hoisted(console: Console, cost: Cost) -> None:
     for title, groups in (
         ("Computed once per step, in float64", [phase.step_lines for phase in cost.phases]),
         ("Computed once per variable, in float64", [p.variable_lines for p in cost.phases]),
+        (
+            "Computed once per matrix, row, column or index, in float64",
+            [p.axis_lines for p in cost.phases],
+        ),
     ):
         lines = dict.fromkeys(line for group in groups for line in group)
         if lines:

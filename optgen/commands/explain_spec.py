@@ -14,10 +14,10 @@ from optgen.commands.console import one_spec, output
 from optgen.commands.cost_tables import print_explanation
 from optgen.ir.notation import in_language
 from optgen.ir.program import Assign, Schedule, Slot
-from optgen.ir.rate import ELEMENT, TENSOR
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, ROW, TENSOR
 
 ITEMSIZES = {"float32": 4, "float64": 8}
-_RATES = {ELEMENT: "element", TENSOR: "variable"}
+_RATES = {ELEMENT: "element", ROW: "row", COLUMN: "column", INDEX: "index", TENSOR: "variable"}
 
 
 def explain_spec(path: Path, mode: str | None = None, as_json: bool = False) -> None:
@@ -87,6 +87,9 @@ def _cost(schedule: Schedule, stages: tuple[str, ...]) -> dict[str, Any]:
             "bytes_per_parameter": {
                 dtype: cost.state_per_parameter(size) for dtype, size in ITEMSIZES.items()
             },
+            "bytes_per_row": cost.state_per(ROW),
+            "bytes_per_column": cost.state_per(COLUMN),
+            "bytes_per_index": cost.state_per(INDEX),
             "bytes_per_variable": cost.state_per_variable,
             "bytes_in_all": cost.state_in_all,
         },
@@ -115,6 +118,7 @@ def _phase(phase: PhaseCost) -> dict[str, Any]:
         "operations_per_parameter": _counts(phase.operations),
         "once_per_step": [_value(line) for line in phase.step_lines],
         "once_per_variable": [_value(line) for line in phase.variable_lines],
+        "once_per_row_and_column": [_value(line) for line in phase.axis_lines],
         "waits": [_wait(wait) for wait in phase.waits],
     }
 

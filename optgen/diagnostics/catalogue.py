@@ -123,9 +123,10 @@ _EQUATIONS = {
     "E302": (
         "a slot is too small for its value",
         "A slot of rate `variable` holds one number per variable and one of rate `step` a "
-        "single number, so a value that varies from element to element cannot be kept there. "
-        "Combine the elements first, with `sum`, `mean`, `norm` or `max`, or declare the slot"
-        " per element.",
+        "single number, so a value that varies from element to element cannot be kept there; nor "
+        "can it in a slot of rate `row`, `column` or `index`. Combine the elements first, with "
+        "`sum`, `mean`, `norm` or `max`, with `row_mean`, `column_mean` and their like, or declare "
+        "the slot per element.",
     ),
     "E303": (
         "not an equation",
@@ -156,8 +157,10 @@ _EQUATIONS = {
     ),
     "E308": (
         "nothing to reduce",
-        "`sum`, `mean`, `norm`, `max` and `sum_of_squares` combine the elements of a "
-        "variable, so their argument must have one number per element.",
+        "`sum`, `mean`, `norm`, `max`, `sum_of_squares`, the functions named after rows and "
+        "columns, and `index_max` combine elements, so their argument must have one number "
+        "per element. That of `matrix_sum` and `matrix_mean` has one per row, and that of "
+        "`index_minimum` one per index.",
     ),
     "E309": (
         "used before it is set",
@@ -207,6 +210,12 @@ _EQUATIONS = {
         "deep. Name intermediate values on lines of their own.",
     ),
     "E319": (
+        "a number per index among others",
+        "`index_max` and slots of rate `index` have one number for each index of each axis, which "
+        "belongs to no single element, row or column. `index_minimum(v)` makes one number per "
+        "element of them; only then can they be combined with others.",
+    ),
+    "E320": (
         "not in an evaluation",
         "The equations of `evaluation` say what `w` is while a model is evaluated, between steps: "
         "they read the variable and its slots, there is no gradient, and they change `w` alone. "

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from optgen.diagnostics import Span
 from optgen.frontend.equations import Call, Literal, Name, Node, parse_expression
 from optgen.frontend.libraries import in_the_language
 from optgen.frontend.names import suggestion
@@ -15,10 +14,13 @@ from optgen.frontend.source import Source
 from optgen.frontend.toml import SpanIndex
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
 from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS, Shorthand
-from optgen.ir.rate import TENSOR
+from optgen.ir.rate import ELEMENT, INDEX, ROW, TENSOR, Rate
 
-SIZE = Symbol("size", Kind.COUNTER, TENSOR)
-RANK = Symbol("rank", Kind.COUNTER, TENSOR)
+SIZE, RANK, ROWS, COLUMNS = (
+    Symbol(name, Kind.COUNTER, TENSOR) for name in ("size", "rank", "rows", "columns")
+)
+COUNTERS = (SIZE, RANK, ROWS, COLUMNS)
+"""What is known of a variable's shape in equations."""
 
 
 Resolve = Callable[[Name], Expr | None]
@@ -153,32 +155,66 @@ class Lowering:
         function = node.function
         value = Apply(function, tuple(args))
         intrinsic = value.intrinsic
-        if not all(intrinsic.accepts_rate(arg.rate) for arg in args):
-            self._nothing_to_reduce(node, node.args[0].span, args[0])
+        if not intrinsic.accepts([arg.rate for arg in args]):
+            if intrinsic.changes_rate:
+                self._nothing_to_reduce(node, args[0])
+            else:
+                self._not_combinable(node)
             return None
         if function == "power" and args[1] == Number(2.0):
             return Apply("square", (args[0],))
         return value
 
-    def _nothing_to_reduce(self, node: Call, span: Span, argument: Expr) -> None:
+    def _nothing_to_reduce(self, node: Call, argument: Expr) -> None:
+        taken = _taken_by(node.function)
+        hint = "it has one value for all elements: use it as it is"
+        if argument.rate.level > TENSOR.level or taken != ELEMENT:
+            hint = f"its argument has {taken.describe()}"
+        headline = f"`{node.function}` combines {_COMBINED[taken]}"
+        label = argument.rate.describe()
+        self.report.error("E308", headline, node.args[0].span, label, help=hint)
+
+    def _not_combinable(self, node: Call) -> None:
+        """Report that a number per index meets a value that varies within a variable otherwise."""
         self.report.error(
-            "E308",
-            f"`{node.function}` combines the elements of a variable",
-            span,
-            argument.rate.describe(),
-            help="it has one value for all elements: use it as it is",
+            "E319",
+            "one number per index does not combine with one per element, row or column",
+            node.span,
+            help=INDEX_HINT,
         )
 
     def _expand(self, shorthand: Shorthand, node: Call, args: list[Expr]) -> Expr | None:
         """The expression that a shorthand stands for, with the arguments in place."""
         inner = Report(self.report.index)
         names: Mapping[str, Expr] = dict(zip(shorthand.parameters, args, strict=True))
-        expansion = Lowering(lambda name: names.get(name.name, Ref(SIZE)), inner, internal=True)
+        counters = {symbol.name: Ref(symbol) for symbol in COUNTERS}
+        expansion = Lowering(lambda name: {**counters, **names}[name.name], inner, internal=True)
         value = expansion.lower(expansion_of(shorthand))
         if value is None:
             # The only mistake left: a reduction in the expansion has nothing to reduce.
-            self._nothing_to_reduce(node, node.args[0].span, args[0])
+            self._nothing_to_reduce(node, args[0])
         return value
+
+
+INDEX_HINT = "`index_minimum(v)` gives one number per element"
+_COMBINED = {
+    ELEMENT: "the elements of a variable",
+    ROW: "the rows' numbers of each matrix",
+    INDEX: "the numbers of an element's indices",
+}
+
+
+def _taken_by(function: str) -> Rate:
+    """The rate of the argument of a function that leads from one rate to another."""
+    if function in INTRINSICS:
+        return INTRINSICS[function].takes[0]
+    pending: list[Node] = [expansion_of(SHORTHANDS[function])]
+    while True:
+        call = pending.pop(0)
+        if isinstance(call, Call):
+            pending += call.args
+            if INTRINSICS[call.function].changes_rate and isinstance(call.args[0], Name):
+                return INTRINSICS[call.function].takes[0]
 
 
 def function_hint(name: str) -> str | None:

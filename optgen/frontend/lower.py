@@ -35,9 +35,16 @@ from optgen.frontend.spec_checks import DEFAULT_MODE, check_spec, is_sound
 from optgen.frontend.toml import SpanIndex, parse_toml, read_toml
 from optgen.frontend.usage import check_usage
 from optgen.ir.program import Hyperparameter, HyperparameterValue, Mode, Program, Slot
-from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, ROW, STEP, TENSOR
 
-_RATES = {"element": ELEMENT, "variable": TENSOR, "step": STEP}
+_RATES = {
+    "element": ELEMENT,
+    "row": ROW,
+    "column": COLUMN,
+    "index": INDEX,
+    "variable": TENSOR,
+    "step": STEP,
+}
 
 
 def load_program(path: Path) -> tuple[OptimizerSpec, Program]:
@@ -343,7 +350,7 @@ def _lower_evaluations(
         lowered = lower_mode(scope, "", (block,), report)
         if len(report.diagnostics) == before and block.complete and "w" not in lowered.written:
             hint = "such as `w = z` for a slot that holds what is evaluated"
-            report.error("E319", "`evaluation` never assigns `w`", span, help=hint)
+            report.error("E320", "`evaluation` never assigns `w`", span, help=hint)
         if len(report.diagnostics) > before or not block.complete:
             break
         found.append(lowered)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from optgen.diagnostics import Label, Span
 from optgen.frontend.common import GRADIENT, STEP_NUMBER, VARIABLE
 from optgen.frontend.equations import Assignment, Call, Name, Node
-from optgen.frontend.expressions import RANK, SIZE, Lowering, local
+from optgen.frontend.expressions import COUNTERS, INDEX_HINT, Lowering, local
 from optgen.frontend.libraries import in_the_language, other_name, without_index
 from optgen.frontend.names import (
     LANGUAGE_NAMES,
@@ -21,9 +21,9 @@ from optgen.frontend.names import (
 from optgen.frontend.report import Report
 from optgen.ir.expr import Expr, Ref, Symbol
 from optgen.ir.program import Equation, Hyperparameter, Mode, Slot
-from optgen.ir.rate import TENSOR, Rate
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, MATRIX, ROW, STEP, TENSOR, Rate, are_combinable
 
-_GIVEN = (STEP_NUMBER, SIZE, RANK)
+_GIVEN = (STEP_NUMBER, *COUNTERS)
 """What equations read and never assign, besides hyperparameters."""
 OLD_AND_NEW = "before the line that assigns it, `{name}` holds the value of the last step"
 
@@ -192,7 +192,7 @@ class _ModeLowering:
 
     def _only_in_steps(self, node: Name, headline: str, hint: str) -> None:
         if self._first_complaint(node.name):
-            self.report.error("E319", headline, node.span, help=hint)
+            self.report.error("E320", headline, node.span, help=hint)
 
     def _first_complaint(self, name: str) -> bool:
         """Whether nothing was said about this name yet."""
@@ -292,6 +292,10 @@ class _ModeLowering:
         if value is not None and not value.rate <= stored.rate:
             self._too_small(line, stored.rate, value.rate, lowering)
             return None
+        if value is not None and not are_combinable((value.rate, stored.rate)):
+            headline = f"`{name}` holds one number per element but is assigned one per index"
+            self.report.error("E319", headline, line.value.span, help=INDEX_HINT)
+            return None
         return stored
 
     def _local(self, node: Name, value: Expr | None) -> Symbol | None:
@@ -314,19 +318,44 @@ class _ModeLowering:
         """Report a value that varies over more than the slot that it is assigned to."""
         name = line.target.name
         guilty = _guilty(line.value, slot, lowering)
-        per = "per element" if value.level > TENSOR.level else "per variable"
-        holds = "one number per variable" if slot == TENSOR else "a single number"
-        declare = f'declare the slot as `rate = "{per.removeprefix("per ")}"`'
-        reduce = "reduce first, with `sum`, `mean`, `norm` or `max`, or "
+        holds = slot.describe() if slot.level >= TENSOR.level else "a single number"
+        declare = f'declare the slot as `rate = "{_DECLARED[value]}"`'
+        reduce = f"reduce first, with {_REDUCING[slot]}, or "
         self.report.error(
             "E302",
-            f"slot `{name}` holds {holds} but is assigned one {per}",
+            f"slot `{name}` holds {holds} but is assigned one {_per(value)}",
             line.target.span,
             "",
-            Label(guilty.span, f"{_text(guilty)} is {per}"),
+            Label(guilty.span, f"{_text(guilty)} is {_per(lowering.values[guilty].rate)}"),
             Label(self.report.index.value("slots", name, "rate"), f"declared as {holds} here"),
-            help=(reduce if per == "per element" else "") + declare,
+            help=(reduce if value == ELEMENT else "") + declare,
         )
+
+
+_ANY_REDUCTION = "`sum`, `mean`, `norm` or `max`"
+_REDUCING = {
+    STEP: _ANY_REDUCTION,
+    TENSOR: _ANY_REDUCTION,
+    ROW: "`row_sum`, `row_mean` or `row_max`",
+    COLUMN: "`column_sum`, `column_mean` or `column_max`",
+    INDEX: "`index_max`",
+}
+"""What makes of elements a value that a slot of a rate can hold."""
+
+_DECLARED = {
+    TENSOR: "variable",
+    MATRIX: "row",
+    ROW: "row",
+    COLUMN: "column",
+    INDEX: "index",
+    ELEMENT: "element",
+}
+"""The rate to declare for a slot that is to hold values of a rate."""
+
+
+def _per(rate: Rate) -> str:
+    """What a value of a rate has one number for."""
+    return rate.describe().removeprefix("one number ")
 
 
 def _guilty(value: Node, slot: Rate, lowering: Lowering) -> Node:

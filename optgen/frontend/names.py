@@ -23,6 +23,8 @@ LANGUAGE_NAMES = {
     "t": "the step",
     "size": "the number of elements of the variable",
     "rank": "the number of axes of the variable",
+    "rows": "the number of rows of each of the variable's matrices",
+    "columns": "the number of columns of each of the variable's matrices",
     "iterations": "the number of completed steps",
 }
 REPLACEABLE_ARGUMENTS = (

@@ -97,8 +97,12 @@ class SlotSpec(_Table):
 
     model_config = ConfigDict(title="Slot")
 
-    rate: Literal["element", "variable", "step"] = Field(
-        "element", description="One number per element of a variable, per variable, or in all."
+    rate: Literal["element", "row", "column", "index", "variable", "step"] = Field(
+        "element",
+        description=(
+            "One number per element of a variable; per row or per column of its matrices; per "
+            "index of each of its axes; per variable; or in all."
+        ),
     )
     initial: int | float | str = Field(
         0.0,

@@ -70,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of a case.
+    """What a case gave.
 
     Attributes:
         case: the case.

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cached_property
 
 from optgen.ir.intrinsics import INTRINSICS, Intrinsic
-from optgen.ir.rate import CONST, Rate, join_all
+from optgen.ir.rate import CONST, Rate
 
 
 class Kind(Enum):
@@ -49,7 +49,7 @@ class Expr:
 
     @property
     def rate(self) -> Rate:
-        """What the value varies over: the join of the parts' rates, lowered by a reduction."""
+        """What the value varies over: the join of its parts' rates, or what a function says."""
         raise NotImplementedError
 
     @property
@@ -98,7 +98,7 @@ class Apply(Expr):
 
     @cached_property
     def _rate(self) -> Rate:
-        return self.intrinsic.result_rate(join_all(arg.rate for arg in self.args))
+        return self.intrinsic.result_rate([arg.rate for arg in self.args])
 
     @property
     def rate(self) -> Rate:

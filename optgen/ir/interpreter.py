@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optgen.ir import axes
+from optgen.ir.axes import BLOCK, LANES
 from optgen.ir.expr import Apply, Expr, Number, Ref, Symbol
-from optgen.ir.intrinsics import Intrinsic, Reduction
+from optgen.ir.functions import Intrinsic, Reduction
 from optgen.ir.program import Assign, Equation, Load, Output, Schedule, Variant
 from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
 
-BLOCK = 4096
-LANES = 256
-
 Array = npt.NDArray[Any]
-# A value of rate ELEMENT or TENSOR has one entry per variable; one of lower rate is a single
-# number.
+# A value of rate TENSOR or above has one entry per variable, an axis rate's as `axes` says; one of
+# lower rate is a single number.
 Value = Any
 
 
@@ -34,8 +33,8 @@ class State:
     Attributes:
         step: hyperparameters, counters and STEP slots by name: float64 numbers.
         tensors: per variable, ``w``, ``g``, elementwise slots (arrays of the variable's shape and
-            dtype) and per-variable numbers (TENSOR slots, per-variable hyperparameters, ``size``)
-            by name.
+            dtype), slots of axis rates (float64 arrays of the shape that users see) and numbers per
+            variable (TENSOR slots, per-variable hyperparameters, ``size``) by name.
     """
 
     step: dict[str, float]
@@ -97,7 +96,7 @@ class _Machine:
     def assign(self, lines: Iterable[Assign]) -> None:
         for line in lines:
             if line.stage is None or line.stage in self.stages:
-                self.values[line.target] = self._stored(line.target.rate, self.evaluate(line.value))
+                self.values[line.target] = self._stored(line.target.rate, line.value)
             elif line.otherwise is not None:
                 self.values[line.target] = self.value(line.otherwise)
 
@@ -119,9 +118,10 @@ class _Machine:
             self._forget_elements()
             self.assign(phase.step_lines)
             self.assign(phase.variable_lines)
+            self.assign(phase.axis_lines)
             self._load(phase.loads)
             self.assign(phase.lines)
-            self.store((*phase.variable_stores, *phase.stores))
+            self.store((*phase.variable_stores, *phase.axis_stores, *phase.stores))
         for output, symbol in final_step:
             self._write(output.name, symbol.rate, self.value(symbol))
         self.assign(schedule.closing_lines)
@@ -131,8 +131,7 @@ class _Machine:
         """Run the unversioned lines of a program: every name means its current value."""
         written: dict[str, Symbol] = {}
         for equation in equations:
-            value = self.evaluate(equation.value)
-            self.values[equation.target] = self._stored(equation.target.rate, value)
+            self.values[equation.target] = self._stored(equation.target.rate, equation.value)
             written[equation.target.name] = equation.target
         for name, symbol in written.items():
             if symbol.kind.value in ("variable", "slot"):
@@ -148,8 +147,8 @@ class _Machine:
 
     def evaluate(self, expr: Expr) -> Value:
         """The value of an expression: per variable if its rate is TENSOR or more."""
-        if isinstance(expr, Apply) and expr.intrinsic.reduces is not None:
-            return self._reduce(expr)
+        if isinstance(expr, Apply) and expr.intrinsic.changes_rate:
+            return self._change_rate(expr)
         if expr.rate <= STEP:
             return self._scalar(expr, None)
         return [self._on(expr, index) for index in range(len(self.state.tensors))]
@@ -161,42 +160,57 @@ class _Machine:
         if isinstance(expr, Ref):
             return self.value(expr.symbol)[index]
         assert isinstance(expr, Apply)
-        dtype = self.state.tensors[index]["w"].dtype
+        w = self.state.tensors[index]["w"]
+        dtype = w.dtype
         args = []
         for position, arg in enumerate(expr.args):
             part = self._on(arg, index)
+            if arg.rate.is_axis:
+                part = axes.spread(part, w.shape)
             if arg.rate != ELEMENT and position not in expr.intrinsic.truth_parameters:
-                part = dtype.type(part)
+                part = np.asarray(part).astype(dtype)[()]
             args.append(part)
         result = np.asarray(expr.intrinsic.meaning(*args))
         return result if expr.truth else result.astype(dtype, copy=False)
 
     def _scalar(self, expr: Expr, index: int | None) -> Any:
-        """A value of rate CONST, STEP or TENSOR: a float64 number or a truth value."""
+        """A value below the rate ELEMENT: a float64 number, an array of them, or truth values."""
         if isinstance(expr, Number):
             return np.float64(expr.value)
         if isinstance(expr, Ref):
             value = self.value(expr.symbol)
-            return value[index] if expr.symbol.rate == TENSOR else value
+            return value if expr.symbol.rate <= STEP else value[index]
         assert isinstance(expr, Apply)
-        if expr.intrinsic.reduces is not None:
-            reduced = self._reduce(expr)
-            return reduced[index] if expr.rate == TENSOR else reduced
+        if expr.intrinsic.changes_rate:
+            changed = self._change_rate(expr)
+            return changed if expr.rate <= STEP else changed[index]
         args = [self._scalar(arg, index) for arg in expr.args]
         result = expr.intrinsic.meaning(*args)
+        if expr.rate.is_axis:
+            return np.asarray(result, np.bool_ if expr.truth else np.float64)
         return bool(result) if expr.truth else np.float64(result)
 
-    def _reduce(self, expr: Apply) -> Value:
-        (argument,) = expr.args
+    def _change_rate(self, expr: Apply) -> Value:
+        """The value of a reduction, or of another function that leads from one rate to another."""
         row = expr.intrinsic
         if row.reduces is Reduction.ALL_VARIABLES:
-            return self._fold(row, self.evaluate(argument))
+            return self._fold(row, self.evaluate(expr.args[0]))
+        return [self._changed_on(expr, index) for index in range(len(self.state.tensors))]
+
+    def _changed_on(self, expr: Apply, index: int) -> Any:
+        row = expr.intrinsic
+        args = [self._on(arg, index) for arg in expr.args]
+        if row.reduces is None:
+            return row.meaning(*args, self.state.tensors[index]["w"].shape)
+        if row.reduces is Reduction.MATRIX:
+            return axes.matrix_totals(args[0], row.meaning, row.initial)
         assert row.element is not None
-        results = []
-        for index in range(len(self.state.tensors)):
-            elements = row.element(np.asarray(self._on(argument, index)).astype(np.float64))
-            results.append(self._fold(row, block_sums(elements, row.meaning, row.initial)))
-        return results
+        elements = row.element(np.asarray(args[0]).astype(np.float64))
+        if row.reduces is Reduction.ROW:
+            return axes.row_totals(elements, row.meaning, row.initial)
+        if row.reduces is Reduction.COLUMN:
+            return axes.column_totals(elements, row.meaning, row.initial)
+        return self._fold(row, block_sums(elements, row.meaning, row.initial))
 
     def _fold(self, row: Intrinsic, parts: Iterable[Any]) -> np.float64:
         """The parts combined in index order."""
@@ -205,18 +219,25 @@ class _Machine:
             total = np.float64(row.meaning(total, part))
         return total
 
-    def _stored(self, rate: Rate, value: Value) -> Value:
-        """The value as the target holds it: broadcast to its rate, and rounded."""
+    def _stored(self, rate: Rate, expr: Expr) -> Value:
+        """The value of an expression as the target holds it: broadcast to its rate, and rounded."""
+        value = self.evaluate(expr)
         if rate <= STEP:
             return value
         tensors = self.state.tensors
         per_variable = value if isinstance(value, list) else [value] * len(tensors)
         if rate == TENSOR:
             return per_variable
+        shapes = [tensor["w"].shape for tensor in tensors]
+        if rate.is_axis:
+            views = [axes.view_shape(rate, shape) for shape in shapes]
+            return [np.broadcast_to(*pair) for pair in zip(per_variable, views, strict=True)]
+        if expr.rate.is_axis:
+            per_variable = [axes.spread(*pair) for pair in zip(per_variable, shapes, strict=True)]
+        if expr.rate == ELEMENT:
+            return per_variable
         return [
             np.broadcast_to(np.asarray(part).astype(tensor["w"].dtype), tensor["w"].shape)
-            if not isinstance(part, np.ndarray) or part.shape != tensor["w"].shape
-            else part
             for part, tensor in zip(per_variable, tensors, strict=True)
         ]
 
@@ -226,6 +247,12 @@ class _Machine:
         values = [tensor[symbol.name] for tensor in self.state.tensors]
         if symbol.rate == TENSOR:
             return [np.float64(value) for value in values]
+        if symbol.rate.is_axis:
+            shapes = [tensor["w"].shape for tensor in self.state.tensors]
+            return [
+                np.array(value, np.float64).reshape(axes.view_shape(symbol.rate, shape))
+                for value, shape in zip(values, shapes, strict=True)
+            ]
         return [np.array(value) for value in values]
 
     def _write(self, name: str, rate: Rate, value: Value) -> None:
@@ -235,6 +262,9 @@ class _Machine:
         for tensor, part in zip(self.state.tensors, value, strict=True):
             if rate == TENSOR:
                 tensor[name] = np.float64(part)
+            elif rate.is_axis:
+                shape = axes.stored_shape(rate, tensor["w"].shape)
+                tensor[name] = np.array(part, np.float64).reshape(shape)
             else:
                 tensor[name] = np.array(part, tensor["w"].dtype)
 
@@ -255,16 +285,22 @@ def initial_state(
 
     Args:
         variables: the variables.
-        slots: per slot of rate TENSOR or ELEMENT its initial value, None for a copy of the
+        slots: per slot of rate TENSOR or above its initial value, None for a copy of the
             variable.
         rates: the rate of each slot.
     """
     tensors: list[dict[str, Any]] = []
     for variable in variables:
         tensor: dict[str, Any] = {"w": np.array(variable)}
+        _, rows, columns = axes.stacked(variable.shape)
         tensor |= {"size": np.float64(variable.size), "rank": np.float64(np.ndim(variable))}
+        tensor |= {"rows": np.float64(rows), "columns": np.float64(columns)}
         for name, initial in slots.items():
-            if rates[name] == ELEMENT:
+            if rates[name].is_axis:
+                assert initial is not None, f"slot {name} starts as the variable"
+                shape = axes.stored_shape(rates[name], variable.shape)
+                tensor[name] = np.full(shape, initial, np.float64)
+            elif rates[name] == ELEMENT:
                 tensor[name] = (
                     np.array(variable)
                     if initial is None

@@ -8,85 +8,13 @@ arguments it takes and of which type, how the rate of its result follows from th
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
-
-Meaning = Callable[..., Any]
-
-
-class Reduction(Enum):
-    """What a reduction combines its argument's elements over."""
-
-    VARIABLE = "variable"
-    ALL_VARIABLES = "all variables"
-
-
-@dataclass(frozen=True)
-class Intrinsic:
-    """One function of the language.
-
-    Attributes:
-        name: the name in an equation, or for an operator the name the compiler uses.
-        parameters: the names of the parameters, for messages and documentation.
-        meaning: the NumPy definition, on float64 scalars and on arrays of a variable's dtype alike.
-            For a reduction: how two partial results are combined.
-        doc: one line for the language reference.
-        operator: the Python operator of the language that stands for it, if any.
-        precedence: how tightly the printed form binds; higher binds tighter.
-        host: how generated host code spells it; ``{0}`` stands for the first argument.
-        cpu: how generated CPU kernels spell it.
-        cuda: how generated CUDA kernels spell it; empty if as CPU kernels do.
-        truth_parameters: which parameters are truth values instead of numbers.
-        gives_truth: whether the result is a truth value.
-        exact: whether every backend gives the interpreter's result to the bit.
-        reduces: what a reduction reduces over; None for an elementwise function.
-        initial: the value of a reduction over no elements.
-        element: for a reduction, how one element enters it, on the float64 value of the element.
-        public: whether a spec may use it by name.
-        latex: how formulas spell it; ``#1`` stands for the first argument.
-    """
-
-    name: str
-    parameters: tuple[str, ...]
-    meaning: Meaning
-    doc: str
-    operator: str | None = None
-    precedence: int = 100
-    host: str = ""
-    cpu: str = ""
-    truth_parameters: tuple[int, ...] = ()
-    gives_truth: bool = False
-    exact: bool = True
-    reduces: Reduction | None = None
-    initial: float = 0.0
-    element: Meaning | None = None
-    public: bool = True
-    cuda: str = ""
-    latex: str = ""
-
-    def spelling(self, target: str) -> str:
-        """How the generated code of a target spells it: ``host``, ``cpu`` or ``cuda``."""
-        return {"host": self.host, "cpu": self.cpu, "cuda": self.cuda or self.cpu}[target]
-
-    def result_rate(self, argument_rate: Rate) -> Rate:
-        """The rate of the result for the join of the arguments' rates."""
-        if self.reduces is Reduction.VARIABLE:
-            return TENSOR
-        if self.reduces is Reduction.ALL_VARIABLES:
-            return STEP
-        return argument_rate
-
-    def accepts_rate(self, argument_rate: Rate) -> bool:
-        """Whether arguments of this rate make sense: only what varies can be reduced."""
-        if self.reduces is Reduction.VARIABLE:
-            return argument_rate == ELEMENT
-        return self.reduces is None or argument_rate == TENSOR
+from optgen.ir.axis_intrinsics import AXIS_INTRINSICS, AXIS_SHORTHANDS
+from optgen.ir.functions import Intrinsic, Meaning, Reduction, Shorthand
+from optgen.ir.rate import ELEMENT, STEP, TENSOR
 
 
 def _sign(x: Any) -> Any:
@@ -322,6 +250,8 @@ _ROWS = (
         np.add,
         "The sum of all elements of the variable, in float64; 0 for no elements.",
         reduces=Reduction.VARIABLE,
+        takes=(ELEMENT,),
+        gives=TENSOR,
         element=lambda x: x,
         cpu="{0}",
         latex=r"\sum\left(#1\right)",
@@ -332,6 +262,8 @@ _ROWS = (
         np.add,
         "The sum of the squares of all elements, squared and summed in float64; 0 for no elements.",
         reduces=Reduction.VARIABLE,
+        takes=(ELEMENT,),
+        gives=TENSOR,
         element=lambda x: x * x,
         cpu="square({0})",
         latex=r"\left\lVert #1 \right\rVert_2^2",
@@ -342,17 +274,22 @@ _ROWS = (
         np.maximum,
         "The largest element of the variable; NaN if any is NaN; minus infinity for no elements.",
         reduces=Reduction.VARIABLE,
+        takes=(ELEMENT,),
+        gives=TENSOR,
         initial=-np.inf,
         element=lambda x: x,
         cpu="{0}",
         latex=r"\max\left(#1\right)",
     ),
+    *AXIS_INTRINSICS,
     Intrinsic(
         "sum_over_variables",
         ("x",),
         np.add,
         "The sum over all variables of the step, in the order of build, in float64.",
         reduces=Reduction.ALL_VARIABLES,
+        takes=(TENSOR,),
+        gives=STEP,
         latex=r"\sum_{\text{variables}}\left(#1\right)",
         public=False,
     ),
@@ -363,25 +300,6 @@ INTRINSICS: dict[str, Intrinsic] = {row.name: row for row in _ROWS}
 OPERATORS: dict[str, str] = {
     row.operator: row.name for row in _ROWS if row.operator and len(row.parameters) == 2
 }
-
-
-@dataclass(frozen=True)
-class Shorthand:
-    """A function that is written as an expression of other functions.
-
-    Attributes:
-        name: the name in an equation.
-        parameters: the names of the parameters.
-        expansion: the equation-language text that it stands for, in terms of the parameters.
-        doc: one line for the language reference.
-        latex: how formulas spell it; ``#1`` stands for the first argument.
-    """
-
-    name: str
-    parameters: tuple[str, ...]
-    expansion: str
-    doc: str
-    latex: str
 
 
 SHORTHANDS: dict[str, Shorthand] = {
@@ -401,5 +319,8 @@ SHORTHANDS: dict[str, Shorthand] = {
             "The mean over the variable, summed in float64; NaN for no elements.",
             r"\operatorname{mean}\left(#1\right)",
         ),
+        *AXIS_SHORTHANDS,
     )
 }
+
+__all__ = ["INTRINSICS", "OPERATORS", "SHORTHANDS", "Intrinsic", "Reduction", "Shorthand"]

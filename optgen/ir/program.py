@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from optgen.diagnostics import Span
 from optgen.ir.expr import Apply, Expr, Kind, Symbol
-from optgen.ir.intrinsics import Reduction
+from optgen.ir.functions import Reduction
 from optgen.ir.rate import STEP, TENSOR, Rate
 
 HyperparameterValue = float | int | bool | str | None
@@ -62,7 +62,8 @@ class Slot:
 
     Attributes:
         name: the slot's name in the equations.
-        rate: ELEMENT, TENSOR (float64, one number per variable) or STEP (float64, one number).
+        rate: ELEMENT, ROW, COLUMN or INDEX (float64, one number for each of these), TENSOR
+            (float64, one number per variable) or STEP (float64, one number).
         initial: the starting value of every element; ``"w"`` for a copy of the variable, or the
             name of a hyperparameter, whose value at build it is.
         doc: what it holds.
@@ -225,7 +226,12 @@ class Assign:
     @property
     def reduces(self) -> bool:
         """Whether the line is a reduction over a variable's elements, standing alone."""
-        return isinstance(self.value, Apply) and self.value.intrinsic.reduces is Reduction.VARIABLE
+        return self.reduction is not None and self.reduction.needs_loop
+
+    @property
+    def reduction(self) -> Reduction | None:
+        """What the line's value, which stands alone, is combined over; None if it is not."""
+        return self.value.intrinsic.reduces if isinstance(self.value, Apply) else None
 
 
 @dataclass(frozen=True)
@@ -279,7 +285,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Phase:
-    """One launch: host scalars, then one number per variable, then one flat loop over elements.
+    """One launch: host scalars, numbers per variable, row and column, then a loop over elements.
+
+    The loop is flat, unless it combines rows or columns; one that does combines nothing else.
 
     Attributes:
         name: the phase in words.
@@ -287,6 +295,8 @@ class Phase:
         step_lines: STEP values computed on the host before the launch.
         variable_lines: TENSOR values computed once per variable before the loop.
         variable_stores: TENSOR slots stored after ``variable_lines``.
+        axis_lines: values of axis rates computed after ``variable_lines`` and before the loop.
+        axis_stores: slots of axis rates stored after ``axis_lines``.
         loads: elementwise values read from memory.
         lines: the loop body, reductions over the elements among its assignments.
         stores: elementwise values written to memory.
@@ -300,6 +310,13 @@ class Phase:
     loads: tuple[Load, ...]
     lines: tuple[Assign, ...]
     stores: tuple[Output, ...]
+    axis_lines: tuple[Assign, ...] = ()
+    axis_stores: tuple[Output, ...] = ()
+
+    @property
+    def reduces_axes(self) -> bool:
+        """Whether the loop combines rows or columns."""
+        return any(line.reduction is not Reduction.VARIABLE for line in self.reductions)
 
     @property
     def reductions(self) -> tuple[Assign, ...]:
@@ -332,5 +349,6 @@ class Schedule:
         for phase in self.phases:
             yield from phase.step_lines
             yield from phase.variable_lines
+            yield from phase.axis_lines
             yield from phase.lines
         yield from self.closing_lines

@@ -86,6 +86,10 @@ def _phase(phase: Phase) -> Iterable[str]:
         yield "    per variable"
         yield from _assigns(phase.variable_lines, "      ")
         yield from (f"      {_output(output)}" for output in phase.variable_stores)
+    if phase.axis_lines or phase.axis_stores:
+        yield "    per row and column"
+        yield from _assigns(phase.axis_lines, "      ")
+        yield from (f"      {_output(output)}" for output in phase.axis_stores)
     if phase.loads or phase.lines or phase.stores:
         yield "    per element"
         yield from (f"      {_load(load)}" for load in phase.loads)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from optgen.ir.expr import Apply, Expr, Kind, Number, Symbol, symbols, walk
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, symbols, walk
+from optgen.ir.functions import Reduction
 from optgen.ir.program import Assign, Phase, Program, Schedule, Variant
-from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, are_combinable
 from optgen.ir.text import format_assign, format_expr
 
 
@@ -66,13 +67,17 @@ def verify_hoisted(variant: Variant) -> None:
     verify_variant(variant)
     for line in variant.lines:
         inside, rate = line.value, line.target.rate
-        if isinstance(inside, Apply) and inside.intrinsic.reduces is not None:
+        if isinstance(inside, Apply) and inside.intrinsic.changes_rate:
+            plain = inside.intrinsic.reduces is None or inside.intrinsic.reduces is Reduction.MATRIX
+            named = all(isinstance(arg, Ref) for arg in inside.args)
+            _require(named or not plain, f"an argument is no name: {format_assign(line)}")
             inside = inside.args[0]
             rate = inside.rate
         for part in walk(inside):
             if not isinstance(part, Apply):
                 continue
-            _require(part.intrinsic.reduces is None, f"reduction inside {format_assign(line)}")
+            alone = not part.intrinsic.changes_rate
+            _require(alone, f"{part.function} inside {format_assign(line)}")
             if rate <= STEP or _signed_number(part):
                 continue
             _require(part.rate == rate, f"{format_expr(part)} was not hoisted out of its line")
@@ -89,9 +94,11 @@ def verify_schedule(schedule: Schedule) -> None:
     for phase in schedule.phases:
         known = {symbol: stage for symbol, stage in known.items() if symbol.rate != ELEMENT}
         _check_phase(phase, known)
-        clash = stored & {load.name for load in phase.loads}
+        lines = (*phase.axis_lines, *phase.lines)
+        read = {s.name for line in lines for s in symbols(line.value) if _is_old_axis_slot(s)}
+        clash = stored & {*read, *(load.name for load in phase.loads)}
         _require(not clash, f"phase {phase.name} loads what an earlier phase stored: {clash}")
-        stored |= {output.name for output in phase.stores}
+        stored |= {output.name for output in (*phase.stores, *phase.axis_stores)}
     known = {symbol: stage for symbol, stage in known.items() if symbol.rate != ELEMENT}
     _check_scalars(schedule.closing_lines, known)
     for result in schedule.results:
@@ -100,12 +107,23 @@ def verify_schedule(schedule: Schedule) -> None:
     _require(len(names) == len(set(names)), f"two phases of {schedule.name} share a name")
 
 
+def _is_old_axis_slot(symbol: Symbol) -> bool:
+    return symbol.kind is Kind.SLOT and symbol.version == 0 and symbol.rate.is_axis
+
+
 def _check_phase(phase: Phase, known: dict[Symbol, str | None]) -> None:
     _check_scalars(phase.step_lines, known)
     for line in phase.variable_lines:
         _require(line.target.rate == TENSOR, f"{format_assign(line)} is not a variable's value")
         _check_line(line, known, again=True)
         known[line.target] = line.stage if line.otherwise is None else None
+    for line in phase.axis_lines:
+        _require(line.target.rate.is_axis, f"{format_assign(line)} is not a value of an axis rate")
+        _require(line.stage is None, f"{format_assign(line)} belongs to a common stage")
+        _check_line(line, known, again=True)
+        known[line.target] = None
+    kinds = {line.reduction is Reduction.VARIABLE for line in phase.reductions}
+    _require(len(kinds) < 2, f"phase {phase.name} combines rows or columns and more")
     loaded = {load.symbol for load in phase.loads}
     _require(all(symbol.version == 0 for symbol in loaded), "only memory can be loaded")
     for line in phase.lines:
@@ -114,7 +132,7 @@ def _check_phase(phase: Phase, known: dict[Symbol, str | None]) -> None:
         _require(not missing, f"{format_assign(line)} reads {missing} that is not loaded")
         _check_line(line, known, again=True)
         known[line.target] = line.stage if line.otherwise is None else None
-    for output in (*phase.variable_stores, *phase.stores):
+    for output in (*phase.variable_stores, *phase.axis_stores, *phase.stores):
         fine = output.symbol in known or output.symbol in loaded or output.symbol.version == 0
         _require(fine, f"phase {phase.name} stores {output.name} that it did not compute")
 
@@ -147,7 +165,8 @@ _IMPLIED = {("average", "overwrite")}
 
 def _check_target(target: Symbol, value: Expr, text: str) -> None:
     _require(
-        value.rate <= target.rate, f"a {value.rate} value goes to a {target.rate} name: {text}"
+        value.rate <= target.rate and are_combinable((value.rate, target.rate)),
+        f"a {value.rate} value goes to a {target.rate} name: {text}",
     )
     _require(target.truth == value.truth, f"a truth value and a number are mixed: {text}")
 
@@ -161,8 +180,8 @@ def _check_expr(expr: Expr) -> None:
         for position, arg in enumerate(part.args):
             expected = position in row.truth_parameters
             _require(arg.truth == expected, f"truth and number mixed: {format_expr(part)}")
-        if row.reduces is not None:
-            _require(row.accepts_rate(part.args[0].rate), f"nothing to reduce: {format_expr(part)}")
+        accepted = row.accepts([arg.rate for arg in part.args])
+        _require(accepted, f"arguments of rates that do not go together: {format_expr(part)}")
 
 
 def _signed_number(part: Apply) -> bool:

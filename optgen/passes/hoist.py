@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, rewrite
 from optgen.ir.program import Assign, Variant
-from optgen.ir.rate import STEP, Rate, join
+from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate, join
 from optgen.passes.naming import fresh
 
 
@@ -48,11 +48,17 @@ def hoist(variant: Variant) -> Variant:
             return Ref(hoisted(value, line))
         return rewrite(value, out)
 
+    def argument(value: Apply, arg: Expr, line: Assign) -> Expr:
+        # What combines elements does so inside the loop that computes them.
+        in_place = value.intrinsic.takes in ((ELEMENT,), (TENSOR,))
+        if in_place or is_atom(arg):
+            return lower_operands(arg, arg.rate, line)
+        return Ref(hoisted(arg, line))
+
     for line in variant.lines:
         value = line.value
-        if isinstance(value, Apply) and value.intrinsic.reduces is not None:
-            (argument,) = value.args
-            value = Apply(value.function, (lower_operands(argument, argument.rate, line),))
+        if isinstance(value, Apply) and value.intrinsic.changes_rate:
+            value = Apply(value.function, tuple(argument(value, arg, line) for arg in value.args))
         else:
             value = lower_operands(line.value, line.target.rate, line)
         lines.append(replace(line, value=value))

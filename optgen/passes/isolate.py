@@ -1,5 +1,7 @@
 """Give every reduction a line of its own, so that phases can be cut between them.
 
+The same holds for the other functions that lead from one rate to another.
+
 Two reductions of the same values are one line.
 """
 
@@ -34,7 +36,7 @@ def isolate(variant: Variant) -> Variant:
 
     def extract(value: Expr, line: Assign) -> Expr:
         def out(part: Expr) -> Expr | None:
-            if isinstance(part, Apply) and part.intrinsic.reduces is not None:
+            if isinstance(part, Apply) and part.intrinsic.changes_rate:
                 return Ref(reduction_line(part, line))
             return None
 
@@ -56,5 +58,5 @@ def isolate(variant: Variant) -> Variant:
 
 def _stands_alone(line: Assign) -> bool:
     """Whether a line already is nothing but a reduction that names its result."""
-    reduces = isinstance(line.value, Apply) and line.value.intrinsic.reduces is not None
-    return reduces and line.target.kind is Kind.LOCAL and line.otherwise is None
+    alone = isinstance(line.value, Apply) and line.value.intrinsic.changes_rate
+    return alone and line.target.kind is Kind.LOCAL and line.otherwise is None

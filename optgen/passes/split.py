@@ -5,30 +5,46 @@ loop. Each reduction runs in the last loop that still comes before its first use
 exists only for a common stage can then be left out when the stage is off.  Elementwise values that
 several loops need are computed again from memory, which no loop but the last one writes; so
 nothing is ever applied twice.  A result that is given back may need the last loop itself.
+
+A loop that combines rows or columns combines nothing else: where both kinds of reductions belong
+between the same loops, there are two.  The last loop may combine rows and columns of what it
+stores, if only slots of axis rates need them; these are then stored after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from optgen.ir.expr import Kind, Symbol, symbols
-from optgen.ir.program import Assign, Load, Phase, Schedule, Variant
-from optgen.ir.rate import ELEMENT, STEP, TENSOR, Rate
+from optgen.ir.expr import Kind, Symbol
+from optgen.ir.functions import Reduction
+from optgen.ir.program import Assign, Load, Output, Phase, Schedule, Variant
+from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.passes.axes import AxisLines, axis_lines
+from optgen.passes.graph import Graph, operands, union
+
+STORE_SLOTS = "store_slots"
+"""The phase that only stores slots, after the last loop."""
 
 
 def split(variant: Variant) -> Schedule:
     """The phases of a variant whose reductions stand alone and whose lines are hoisted."""
-    graph = _Graph.of(variant)
-    wanted = [graph.ready[output.symbol] for output in variant.outputs]
-    wanted += [graph.ready[result.symbol] - 1 for result in variant.results]
-    last = max(wanted, default=0)
-    placed = _place_reductions(graph, last)
+    graph = Graph.of(variant)
+    last, placed = _place_reductions(graph)
+    loops = list(_loops(graph, placed, last))
+    if any(output.symbol.rate.is_axis for output in variant.outputs):
+        loops.append(_Loop(last + 1, (), (), (), ()))
+    planned = list(axis_lines(graph, loops, placed))
+    if loops and planned[-1].stores and loops[-1].index > last:
+        # Numbers per variable are stored in the last phase of all, which may need old ones.
+        *before, update, _ = loops
+        rest = tuple(output for output in update.outputs if output not in update.stores)
+        update = replace(update, outputs=update.stores)
+        loops = [*before, update, _Loop(last + 1, (), (), (), rest)]
     phases: list[Phase] = []
-    for index in range(last + 1):
-        phase = _phase(graph, placed, index, last, {phase.name for phase in phases})
-        if phase is not None:
-            phases.append(phase)
+    for loop, axes in zip(loops, planned, strict=True):
+        if not loop.is_empty or axes.stores:
+            phases.append(_phase(graph, loop, axes, last, {phase.name for phase in phases}))
     step_stores = tuple(o for o in variant.outputs if o.symbol.rate <= STEP)
     closing = graph.slice((result.symbol for result in variant.results), STEP)
     return Schedule(
@@ -37,64 +53,63 @@ def split(variant: Variant) -> Schedule:
 
 
 @dataclass(frozen=True)
-class _Graph:
-    """Who defines what, and how many loops must have ended before it can be computed."""
+class _Loop:
+    """One loop over elements; the last one may have nothing to do but to come last.
 
-    variant: Variant
-    definition: dict[Symbol, Assign]
-    ready: dict[Symbol, int]
-    needed: dict[Symbol, frozenset[str] | None]
+    Attributes:
+        index: how many loops, or pairs of them, come before it.
+        reductions: what it combines.
+        stores: the elementwise values that it stores.
+        lines: its lines, reductions included.
+        outputs: all that is stored in its phase, whatever the rate, axis rates apart.
+        stages: the stages that alone make it necessary; None if it always is.
+    """
 
-    @staticmethod
-    def of(variant: Variant) -> _Graph:
-        definition = {line.target: line for line in variant.lines}
-        ready: dict[Symbol, int] = _Inputs()
-        for line in variant.lines:
-            loops = max((ready[used] for used in operands(line)), default=0)
-            ready[line.target] = loops + 1 if line.reduces else loops
-        for output in variant.outputs:
-            ready.setdefault(output.symbol, 0)
-        return _Graph(variant, definition, ready, _needed_by(variant))
+    index: int
+    reductions: tuple[Assign, ...]
+    stores: tuple[Output, ...]
+    lines: tuple[Assign, ...]
+    outputs: tuple[Output, ...]
+    stages: tuple[str, ...] | None = None
 
-    def slice(self, wanted: Iterable[Symbol], through: Rate) -> tuple[Assign, ...]:
-        """The lines that compute the wanted symbols, in order of execution.
+    @property
+    def used(self) -> tuple[Symbol, ...]:
+        """The symbols whose values the loop needs, its own included."""
+        stored = (output.symbol for output in self.stores)
+        return (*stored, *(symbol for line in self.lines for symbol in operands(line)))
 
-        Only values of the rate ``through`` are traced back to their operands (for STEP: and below);
-        values of other rates and the results of reductions are taken as given.
-        """
-        needed: set[Symbol] = set()
-        pending = list(wanted)
-        while pending:
-            symbol = pending.pop()
-            line = self.definition.get(symbol)
-            if symbol in needed or line is None or line.reduces or not _same(symbol, through):
-                continue
-            needed.add(symbol)
-            pending.extend(operands(line))
-        return tuple(line for line in self.variant.lines if line.target in needed)
+    @property
+    def is_empty(self) -> bool:
+        """Whether a phase of this loop would do nothing, axis rates apart."""
+        variable = any(output.symbol.rate == TENSOR for output in self.outputs)
+        return not (self.stores or self.reductions or variable)
 
 
-class _Inputs(dict[Symbol, int]):
-    """Symbols that no line defines are ready from the start."""
-
-    def __missing__(self, symbol: Symbol) -> int:
-        return 0
-
-
-def operands(line: Assign) -> tuple[Symbol, ...]:
-    """The symbols whose values a line needs."""
-    used = symbols(line.value)
-    return used if line.otherwise is None else (*used, line.otherwise)
-
-
-def _same(symbol: Symbol, rate: Rate) -> bool:
-    return symbol.rate <= STEP if rate == STEP else symbol.rate == rate
+def _place_reductions(graph: Graph) -> tuple[int, dict[Symbol, int]]:
+    """The last loop, and the loop of each reduction: the latest one before its first use."""
+    variant = graph.variant
+    axes = [graph.ready[o.symbol] - 1 for o in variant.outputs if o.symbol.rate.is_axis]
+    wanted = [graph.ready[o.symbol] for o in variant.outputs if not o.symbol.rate.is_axis]
+    wanted += [graph.ready[result.symbol] - 1 for result in variant.results]
+    last = max([*wanted, *axes], default=0)
+    placed = _placed(graph, last, last + 1)
+    final = [line for line in variant.lines if placed.get(line.target) == last]
+    if len({line.reduction is Reduction.VARIABLE for line in final}) < 2:
+        return last, placed
+    last = max([*wanted, *(ready + 1 for ready in axes)], default=0)
+    return last, _placed(graph, last, last)
 
 
-def _place_reductions(graph: _Graph, last: int) -> dict[Symbol, int]:
-    """The loop in which each reduction runs: the latest one before its first use."""
+def _placed(graph: Graph, last: int, axes: int) -> dict[Symbol, int]:
+    """The loop of each reduction.
+
+    Args:
+        graph: the lines.
+        last: the loop before which everything that is stored must be known, axis rates apart.
+        axes: the same for slots of axis rates.
+    """
     latest: dict[Symbol, int] = {result.symbol: last + 1 for result in graph.variant.results}
-    latest |= {output.symbol: last for output in graph.variant.outputs}
+    latest |= {o.symbol: axes if o.symbol.rate.is_axis else last for o in graph.variant.outputs}
     placed: dict[Symbol, int] = {}
     for line in reversed(graph.variant.lines):
         phase = latest.get(line.target)
@@ -108,42 +123,56 @@ def _place_reductions(graph: _Graph, last: int) -> dict[Symbol, int]:
     return placed
 
 
-def _phase(
-    graph: _Graph, placed: dict[Symbol, int], index: int, last: int, taken: set[str]
-) -> Phase | None:
-    """Phase number ``index``, or None if nothing is left to do in it."""
-    outputs = graph.variant.outputs if index == last else ()
-    stores = tuple(output for output in outputs if output.symbol.rate == ELEMENT)
-    reductions = tuple(line for line in graph.variant.lines if placed.get(line.target) == index)
-    wanted = [output.symbol for output in stores]
-    wanted += [symbol for line in reductions for symbol in operands(line)]
-    elements = {line.target for line in graph.slice(wanted, ELEMENT)}
-    lines = tuple(
-        line for line in graph.variant.lines if line.target in elements or line in reductions
-    )
-    variable_outputs = tuple(output for output in outputs if output.symbol.rate == TENSOR)
-    used = [*wanted, *(symbol for line in lines for symbol in operands(line))]
+def _loops(graph: Graph, placed: dict[Symbol, int], last: int) -> Iterator[_Loop]:
+    """The loops in order: where both kinds of reductions fall together, rows and columns first."""
+    lines, outputs = graph.variant.lines, graph.variant.outputs
+    for index in range(last + 1):
+        reductions = [line for line in lines if placed.get(line.target) == index]
+        flat = [line for line in reductions if line.reduction is Reduction.VARIABLE]
+        axes = [line for line in reductions if line not in flat]
+        kinds = [flat or axes] if index == last else [axes, flat]
+        final = tuple(o for o in outputs if not o.symbol.rate.is_axis) if index == last else ()
+        stores = tuple(output for output in final if output.symbol.rate == ELEMENT)
+        for kind in kinds:
+            wanted = [output.symbol for output in stores]
+            wanted += [symbol for line in kind for symbol in operands(line)]
+            elements = {line.target for line in graph.slice(wanted, ELEMENT)}
+            own = tuple(line for line in lines if line.target in elements or line in kind)
+            if own or final:
+                updates = index == last and bool(outputs)
+                stages = _stages(graph, tuple(kind), updates)
+                yield _Loop(index, tuple(kind), stores, own, final, stages)
+
+
+def _phase(graph: Graph, loop: _Loop, axes: AxisLines, last: int, taken: set[str]) -> Phase:
+    """The phase of a loop: what has to be computed before it, and what is read and stored."""
+    used = loop.used
+    variable_outputs = tuple(o for o in loop.outputs if o.symbol.rate == TENSOR)
     variable_wanted = [*used, *(output.symbol for output in variable_outputs)]
+    variable_wanted += [symbol for line in axes.lines for symbol in operands(line)]
+    variable_wanted += [output.symbol for output in axes.stores]
     variable_lines = graph.slice(variable_wanted, TENSOR)
     step_wanted = [*variable_wanted, *(s for line in variable_lines for s in operands(line))]
-    step_wanted += [output.symbol for output in outputs if output.symbol.rate <= STEP]
-    step_lines = graph.slice(step_wanted, STEP)
-    if not (stores or reductions or variable_outputs):
-        return None
-    stages = _stages(graph, reductions, bool(outputs))
+    step_wanted += [output.symbol for output in loop.outputs if output.symbol.rate <= STEP]
+    updates = loop.index == last and bool(graph.variant.outputs)
+    name = STORE_SLOTS
+    if loop.index <= last:
+        name = _name(loop.reductions, loop.stages, updates, taken)
     return Phase(
-        name=_name(reductions, stages, bool(outputs), taken),
-        stages=stages,
-        step_lines=step_lines,
+        name=name,
+        stages=loop.stages,
+        step_lines=graph.slice(step_wanted, STEP),
         variable_lines=variable_lines,
         variable_stores=variable_outputs,
-        loads=tuple(_loads(graph.variant, lines, used)),
-        lines=lines,
-        stores=stores,
+        loads=tuple(_loads(graph.variant, used)),
+        lines=loop.lines,
+        stores=loop.stores,
+        axis_lines=axes.lines,
+        axis_stores=axes.stores,
     )
 
 
-def _loads(variant: Variant, lines: tuple[Assign, ...], used: Iterable[Symbol]) -> Iterator[Load]:
+def _loads(variant: Variant, used: Iterable[Symbol]) -> Iterator[Load]:
     """What a loop reads from memory: the variable, the gradient, then slots in their order."""
     inputs = {symbol.name: symbol for symbol in used if symbol.rate == ELEMENT and _stored(symbol)}
     order = ("w", "g", *(slot.name for slot in variant.slots))
@@ -171,33 +200,13 @@ def _owners(variant: Variant) -> dict[str, str]:
     }
 
 
-def _needed_by(variant: Variant) -> dict[Symbol, frozenset[str] | None]:
-    """Per symbol the stages whose lines need it; None if it is needed with all stages off too."""
-    final = (*variant.outputs, *variant.results)
-    needed: dict[Symbol, frozenset[str] | None] = {output.symbol: None for output in final}
-    for line in reversed(variant.lines):
-        if line.target not in needed:
-            continue
-        target = needed[line.target]
-        own = target if line.stage is None else frozenset({line.stage})
-        for used in symbols(line.value):
-            needed[used] = _union(needed.get(used, frozenset()), own)
-        if line.otherwise is not None:
-            needed[line.otherwise] = _union(needed.get(line.otherwise, frozenset()), target)
-    return needed
-
-
-def _union(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:
-    return None if left is None or right is None else left | right
-
-
-def _stages(graph: _Graph, reductions: tuple[Assign, ...], updates: bool) -> tuple[str, ...] | None:
+def _stages(graph: Graph, reductions: tuple[Assign, ...], updates: bool) -> tuple[str, ...] | None:
     """The stages that alone make a phase necessary; None if it always is."""
     if updates:
         return None
     found: frozenset[str] | None = frozenset()
     for line in reductions:
-        found = _union(found, graph.needed[line.target])
+        found = union(found, graph.needed[line.target])
     if found is None:
         return None
     order = [line.stage for line in graph.variant.lines if line.stage in found]

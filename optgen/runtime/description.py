@@ -41,7 +41,8 @@ class Slot:
 
     Attributes:
         name: its name in the equations.
-        rate: one number per element, per variable, or per optimizer (``"step"``).
+        rate: one number per element, per row, per column, per index of each axis, per variable, or
+            per optimizer (``"step"``).
         initial: the value at build; ``"w"`` copies the variable, another name is that of a
             hyperparameter.
         optional: whether only some modes have it; such slots follow the others in the list of
@@ -49,7 +50,7 @@ class Slot:
     """
 
     name: str
-    rate: Literal["element", "variable", "step"]
+    rate: Literal["element", "row", "column", "index", "variable", "step"]
     initial: float | str = 0.0
     optional: bool = False
 
@@ -96,6 +97,9 @@ class Phase:
             is added up over the variables of the call and known by the name from then on.
         step_slots: pairs of a step slot and an index into the result of ``scalars``: the slot's
             new value, stored when the call succeeds.
+        axes: whether the drivers take the tables of numbers per row, column and index, too.
+        panels: for a loop over panels of rows, how many numbers per column it writes for each of
+            them; None for a loop over chunks.
     """
 
     name: str
@@ -109,6 +113,8 @@ class Phase:
     reductions: int = 0
     sums_over_variables: tuple[tuple[str | None, str, str], ...] = ()
     step_slots: tuple[tuple[str, int], ...] = ()
+    axes: bool = False
+    panels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,8 @@ class Mode:
         element_slots: names, in the order in which kernels find their addresses.
         variable_slots: names of slots with one number per variable.
         step_slots: names of slots with one number per optimizer.
+        axes: name, rate and first value of the numbers per matrix, row, column or index: its slots
+            of these rates first, then what phases compute.
         phases: in order of execution.
     """
 
@@ -130,6 +138,7 @@ class Mode:
     element_slots: tuple[str, ...] = ()
     variable_slots: tuple[str, ...] = ()
     step_slots: tuple[str, ...] = ()
+    axes: tuple[tuple[str, str, float], ...] = ()
     phases: tuple[Phase, ...] = ()
 
 

@@ -82,7 +82,6 @@ class HostTables:
     def __init__(
         self, mode: Mode, layouts: Sequence[Array], streams: Sequence[Sequence[Array | None]]
     ) -> None:
-        reductions = max((phase.reductions for phase in mode.phases), default=0)
         self.groups: list[Group] = []
         self.places: list[tuple[int, int]] = [(0, 0)] * len(layouts)
         for dtype in dict.fromkeys(w.dtype for w in layouts):
@@ -90,9 +89,7 @@ class HostTables:
             for row, position in enumerate(positions):
                 self.places[position] = len(self.groups), row
             variables, arrays = [layouts[i] for i in positions], [streams[i] for i in positions]
-            self.groups.append(
-                make_group(positions, variables, arrays, len(mode.columns), reductions)
-            )
+            self.groups.append(make_group(positions, variables, arrays, mode))
         everything = tuple(group.everything for group in self.groups)
         nothing = tuple(group.select(lambda position: False) for group in self.groups)
         self.all_present = _participants(everything, nothing)
@@ -105,6 +102,13 @@ class HostTables:
         """Return a number of a variable as a live array of rank 0."""
         group, row = self.places[position]
         return self.groups[group].tensor[row, column, ...].view(Tensor)
+
+    def axis_numbers(self, position: int, name: str) -> Tensor:
+        """Return a variable's numbers per row, column or index as a live array."""
+        group, row = self.places[position]
+        axes = self.groups[group].axes
+        assert axes is not None
+        return axes.slot(row, name).view(Tensor)
 
     def fill_column(self, column: int, values: Sequence[float]) -> None:
         """Give every variable its number in a column; ``values`` are in the order of build."""
@@ -151,7 +155,7 @@ class HostTables:
             for group, selection in zip(self.groups, selections, strict=True):
                 if selection.rows.size:
                     part = selection.rehearsal() if rehearsal else selection
-                    tables = group.tables(part)
+                    tables = group.tables(part, phase)
                     arguments = (group.like, tables, values, stages, average, accumulator)
                     launch(phase, selection.elements, arguments)
             for name, column in prepared.sums:

@@ -44,6 +44,9 @@ class Tables(Protocol):
     def number(self, position: int, column: int) -> Any:
         """Return a number of a variable as a live array of rank 0."""
 
+    def axis_numbers(self, position: int, name: str) -> Any:
+        """Return a variable's numbers per row, column or index as a live array."""
+
     def fill_column(self, column: int, values: Sequence[float]) -> None:
         """Give every variable its number in a column; ``values`` are in the order of build."""
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optgen.runtime.arrays import Array, address_of
+from optgen.runtime.axes import AxisSelection, AxisTables, make_axis_tables
+from optgen.runtime.description import Mode, Phase
 from optgen.runtime.kernels import BLOCK, FROM_FLOAT32, FROM_FLOAT64, IN_PLACE
 
 Table = NDArray[np.int64]
@@ -29,15 +31,18 @@ class Selection:
         rows: int64[n], rows of the variables.
         chunks: int64[m, 4]: row, offset in elements, length, index of the first block.
         elements: number of elements in all.
+        axes: the work on rows and columns; None if the mode has no numbers for these.
     """
 
     rows: Table
     chunks: Table
     elements: int
+    axes: AxisSelection | None = None
 
     def rehearsal(self) -> Selection:
         """Return a selection of nothing that is launched in the same way."""
-        return Selection(self.rows[:0], self.chunks[:0], self.elements)
+        axes = None if self.axes is None else self.axes.rehearsal()
+        return Selection(self.rows[:0], self.chunks[:0], self.elements, axes)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Group:
             views of it.
         block_sums: float64[blocks, reductions], scratch.
         everything: the selection of all rows.
+        axes: the tables of numbers per row, column and index; None if the mode has none.
     """
 
     like: Array
@@ -83,6 +89,7 @@ class Group:
     tensor: NDArray[np.float64]
     block_sums: NDArray[np.float64]
     everything: Selection
+    axes: AxisTables | None = None
 
     def select(self, takes_part: Callable[[int], bool]) -> Selection:
         """Return the selection of the variables whose position passes a test."""
@@ -91,11 +98,12 @@ class Group:
         )
         chunks = self.everything.chunks
         chunks = chunks[chosen[chunks[:, 0]]]
-        return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()))
+        axes = None if self.axes is None else self.axes.everything.of(chosen)
+        return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()), axes)
 
-    def tables(self, part: Selection) -> tuple[Any, ...]:
-        """Return the argument ``tables`` of a driver that is launched over a selection."""
-        return (
+    def tables(self, part: Selection, phase: Phase) -> tuple[Any, ...]:
+        """Return the argument ``tables`` of a phase's driver that is launched over a selection."""
+        plain = (
             part.chunks,
             part.rows,
             self.blocks,
@@ -104,14 +112,19 @@ class Group:
             self.tensor,
             self.block_sums,
         )
+        if not phase.axes:
+            return plain
+        assert self.axes is not None
+        assert part.axes is not None
+        chunks = part.chunks if phase.panels is None else self.axes.chunks
+        return (chunks, *plain[1:], *self.axes.entries(part.axes))
 
 
 def make_group(
     positions: Sequence[int],
     variables: Sequence[Array],
     streams: Sequence[Sequence[Array | None]],
-    columns: int,
-    reductions: int,
+    mode: Mode,
 ) -> Group:
     """Build the tables of one dtype.
 
@@ -120,9 +133,11 @@ def make_group(
         variables: arrays of one dtype.
         streams: for each variable its average, accumulator and element slots; None for an average
             or accumulator that is off.
-        columns: numbers per variable.
-        reductions: numbers per block.
+        mode: which numbers there are per variable, per block, per row and column.
     """
+    columns = len(mode.columns)
+    reductions = max((phase.reductions for phase in mode.phases), default=0)
+    axis_tables = make_axis_tables(variables, mode, CHUNK) if mode.axes else None
     dtype = variables[0].dtype
     blocks = number_blocks(variables)
     pointers = np.array(
@@ -146,8 +161,12 @@ def make_group(
         tensor=np.zeros((len(variables), max(1, columns))),
         block_sums=np.zeros((int(blocks[:, 1].sum()), max(1, reductions))),
         everything=Selection(
-            np.arange(len(variables), dtype=np.int64), chunks, int(chunks[:, 2].sum())
+            np.arange(len(variables), dtype=np.int64),
+            chunks,
+            int(chunks[:, 2].sum()),
+            None if axis_tables is None else axis_tables.everything,
         ),
+        axes=axis_tables,
     )
 
 

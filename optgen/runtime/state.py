@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from optgen.runtime.arrays import Array, memory_key
+from optgen.runtime.axes import stacked
 from optgen.runtime.description import Mode, Slot
 from optgen.runtime.device_arrays import interface_of, kind_of, mixture
 from optgen.runtime.memory import Tables, memory_of
@@ -106,16 +107,25 @@ class State:
         ]
 
     def _add_variable_slots(self, mode: Mode, slots: Sequence[Slot]) -> None:
-        """Make each per-variable slot a column of the tables."""
+        """Make each slot of one number per variable, row, column or index a part of the tables."""
         everything = range(len(self.variables))
         for slot in slots:
             if slot.name in mode.variable_slots:
                 column = mode.columns.index(slot.name)
                 self.slots[slot.name] = [self.tables.number(i, column) for i in everything]
                 self.fill_column(column, [float(slot.initial) for _ in everything])
+        in_axis_tables = {name for name, _, _ in mode.axes}
+        for slot in slots:
+            if slot.name in in_axis_tables:
+                self.slots[slot.name] = [self.tables.axis_numbers(i, slot.name) for i in everything]
+                for array in self.slots[slot.name]:
+                    array[...] = slot.initial
+        shapes = [stacked(w.shape) for w in self.layouts]
         for name, numbers in (
             ("size", [float(w.size) for w in self.layouts]),
             ("rank", [float(w.ndim) for w in self.layouts]),
+            ("rows", [float(rows) for _, rows, _ in shapes]),
+            ("columns", [float(columns) for _, _, columns in shapes]),
         ):
             if name in mode.columns:
                 self.fill_column(mode.columns.index(name), numbers)

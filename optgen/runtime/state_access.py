@@ -98,6 +98,7 @@ class StateAccess(Evaluating):
             return self._state.slot_names()
         mode = self._mode
         known = {*mode.element_slots, *mode.variable_slots, *mode.step_slots}
+        known |= {name for name, _, _ in mode.axes}
         return [slot.name for slot in self.slots if slot.name in known]
 
     def get_slot(self, var: Array | Variable, slot_name: str) -> Array:

@@ -13,7 +13,7 @@ from optgen.testing.subject import Subject
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case of a check.
+    """What one case of a check gave.
 
     Attributes:
         check: the check's name.

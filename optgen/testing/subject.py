@@ -63,7 +63,7 @@ class Subject:
 
     def is_elementwise(self, mode: str) -> bool:
         """Whether no element of a variable has a part in another one's update."""
-        return all(part.intrinsic.reduces is None for part in self._parts(mode))
+        return not any(part.intrinsic.changes_rate for part in self._parts(mode))
 
     def _parts(self, mode: str) -> list[Apply]:
         values: list[Expr] = [line.value for line in self.program.mode(mode).equations]

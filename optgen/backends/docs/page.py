@@ -14,7 +14,7 @@ from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.example import example_lines
 from optgen.backends.layout import ModeLayout
 from optgen.ir.program import Hyperparameter, Mode, Program, Slot
-from optgen.ir.rate import ELEMENT, STEP, TENSOR
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, ROW, STEP, TENSOR, Rate
 
 FLOAT64 = 8
 LIST = "all-optimizers.md"
@@ -31,7 +31,14 @@ STAGES: Mapping[str, tuple[str, str]] = {
     "average": ("Average", "`use_ema` is true"),
     "overwrite": ("Overwrite", "`use_ema` is true and `ema_overwrite_frequency` is given"),
 }
-_KEPT = {ELEMENT: "one number per element", TENSOR: "one number per variable", STEP: "one number"}
+_KEPT = {
+    ELEMENT: "one number per element",
+    ROW: "one number per row",
+    COLUMN: "one number per column",
+    INDEX: "one number per index of each axis",
+    TENSOR: "one number per variable",
+    STEP: "one number",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Picture:
     Attributes:
         light, dark: the file for a light and for a dark background, relative to the page.
         alternative: what it shows, for those who cannot see it.
-        caption: how it came about, in Markdown.
+        caption: how it was made, in Markdown.
     """
 
     light: str
@@ -237,15 +244,29 @@ def _own(mode: ModeLayout) -> list[Slot]:
 def _memory(modes: Sequence[ModeLayout]) -> str:
     """What each mode keeps, and how often a step goes over memory."""
     rows = []
+    kept = {slot.rate for mode in modes for slot in _own(mode)}
+    axes = [axis for axis in (ROW, COLUMN, INDEX) if axis in kept]
     for mode in modes:
         elements, variables = (
             sum(slot.rate == rate for slot in _own(mode)) for rate in (ELEMENT, TENSOR)
         )
         passes = sum(phase.stages is None for phase in mode.schedule.phases)
-        numbers = (4 * elements, 8 * elements, FLOAT64 * variables, passes)
+        numbers = (
+            4 * elements,
+            8 * elements,
+            FLOAT64 * variables,
+            *_axis_bytes(mode, axes),
+            passes,
+        )
         rows.append((code(mode.schedule.name), *map(str, numbers)))
-    head = ("mode", "float32 parameter", "float64 parameter", "variable", "passes over memory")
-    return table(head, rows)
+    head = ("mode", "float32 parameter", "float64 parameter", "variable", *map(str, axes))
+    return table((*head, "passes over memory"), rows)
+
+
+def _axis_bytes(mode: ModeLayout, axes: Iterable[Rate]) -> Iterator[int]:
+    """The bytes that a mode keeps per row, column or index."""
+    for axis in axes:
+        yield FLOAT64 * sum(slot.rate == axis for slot in _own(mode))
 
 
 def _bytes(modes: Sequence[ModeLayout]) -> str:

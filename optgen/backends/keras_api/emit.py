@@ -18,9 +18,9 @@ from optgen.backends.layout import ModeLayout, phase_names
 from optgen.backends.pytext import LINE_LENGTH, call, docstring, indented, literal
 from optgen.backends.step_scalars import ScalarFunction, phase_function, stage_functions
 from optgen.ir.program import Hyperparameter, Program, Slot
-from optgen.ir.rate import ELEMENT, TENSOR
+from optgen.ir.rate import COLUMN, ELEMENT, INDEX, ROW, TENSOR
 
-_RATES = {TENSOR: "variable", ELEMENT: "element"}
+_RATES = {TENSOR: "variable", ROW: "row", COLUMN: "column", INDEX: "index", ELEMENT: "element"}
 _FLOAT = "float | Callable[[], float]"
 _RATE = "float | LearningRateSchedule | Callable[[], float]"
 _ANNOTATIONS = {"float": _FLOAT, "int": "int", "bool": "bool", "choice": "str"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from optgen.backends.pytext import (
 )
 from optgen.backends.step_scalars import ScalarFunction, tuple_text
 from optgen.ir.program import Phase
-from optgen.ir.rate import STEP, TENSOR
+from optgen.ir.rate import COLUMN, STEP, TENSOR
 
 IEEE = (
     "clip",
@@ -100,6 +101,7 @@ class ModeTables:
         lines.append(_entry("element_slots", (slot.name for slot in mode.element_slots)))
         lines.append(_entry("variable_slots", (n for n, s in slots.items() if s.rate == TENSOR)))
         lines.append(_entry("step_slots", (n for n, s in slots.items() if s.rate <= STEP)))
+        lines.append(_axes(mode))
         lines += [*self._phases(mode, shared), ")"]
         return "\n".join(line for line in lines if line)
 
@@ -132,9 +134,10 @@ class ModeTables:
             _entry("inputs", function.inputs, depth),
             "\n".join(indented(f"stage_scalars={shared},".split("\n"), 1)) if pairs else "",
             "" if phase.stages is None else _entry("stages", phase.stages, depth),
-            f"    reductions={len(phase.reductions)}," if phase.reductions else "",
+            _reductions(phase),
             _sums(mode, phase),
             _step_slots(mode, phase, mode.phase(phase)),
+            "    axes=True," if mode.phase(phase).needs_axes else "",
             ")",
         ]
         return "\n".join(line for line in lines if line)
@@ -165,6 +168,26 @@ def _entry(name: str, values: Iterable[str], depth: int = 0) -> str:
 def _stage_pairs(mode: ModeLayout, phase: Phase) -> str:
     """The text of ``stage_scalars``; empty if there are none."""
     return _rows(mode.phase(phase).stages)
+
+
+def _axes(mode: ModeLayout) -> str:
+    """The argument that describes the numbers per row, column and index; empty for none."""
+    columns = mode.axes.columns
+    if not columns:
+        return ""
+    rows = (f'("{c.name}", "{c.rate}", {_first(c.initial)})' for c in columns)
+    return "    axes=(\n" + "".join(f"        {row},\n" for row in rows) + "    ),"
+
+
+def _first(value: float) -> str:
+    return repr(value) if math.isfinite(value) else f'float("{value}")'
+
+
+def _reductions(phase: Phase) -> str:
+    """The argument that says how many numbers a loop writes per block, or per column of a panel."""
+    if not phase.reduces_axes:
+        return f"    reductions={len(phase.reductions)}," if phase.reductions else ""
+    return f"    panels={sum(line.target.rate == COLUMN for line in phase.reductions)},"
 
 
 def _sums(mode: ModeLayout, phase: Phase) -> str:

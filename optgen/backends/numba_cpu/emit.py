@@ -7,12 +7,35 @@ from collections.abc import Sequence
 from optgen.backends.artifact import Artifact, Source, header, templates
 from optgen.backends.layout import ModeLayout
 from optgen.backends.numba_cpu.launch import chunk_function, driver_function
+from optgen.backends.numba_text.axes import axis_functions
 from optgen.backends.numba_text.dialect import Dialect, Lanes
 from optgen.backends.numba_text.kernel import kernel_function
 from optgen.backends.numba_text.module import import_line, module_functions
 from optgen.backends.numba_text.phase import PhaseText
 from optgen.backends.numba_text.variable import variable_function
 from optgen.backends.pytext import names_used
+
+AXIS_HELPERS = (
+    "axis_columns",
+    "axis_indices",
+    "axis_matrices",
+    "axis_rows",
+    "fold_panels",
+    "fold_panels_maximum",
+    "matrix_number",
+    "maxima_of_columns",
+    "maxima_of_rows",
+    "scratch",
+    "spread_columns",
+    "spread_matrices",
+    "spread_rows",
+    "sum_matrices",
+    "sums_of_columns",
+    "sums_of_rows",
+    "variable_number",
+)
+
+INDEX_HELPERS = ("index_columns", "index_maxima", "index_rows")
 
 HELPERS = (
     "BLOCK",
@@ -45,11 +68,12 @@ def emit_module(
         source: the spec it comes from.
     """
     texts = module_functions(modes, DIALECT, _phase_functions)
+    axes = any(mode.axes.columns for mode in modes)
     text = (
         templates("optgen.backends.numba_cpu")
         .get_template("module.py.j2")
         .render(
-            header=header(source, "CPU kernels", compiled="cpu"),
+            header=header(source, "CPU kernels", compiled="cpu_axes" if axes else "cpu"),
             title=title,
             imports=_imports("\n".join(texts)),
             functions=texts,
@@ -82,6 +106,8 @@ DIALECT = Dialect("cpu", "kernel", _element_loop, _block_loop, lambda source: so
 def _phase_functions(text: PhaseText) -> list[str]:
     """A phase's functions, in the order in which they call each other."""
     found = [variable_function(text)] if text.has_variable_function else []
+    for function in axis_functions(text):
+        found += function.texts
     if text.layout.has_loop:
         found += [kernel_function(text), chunk_function(text)]
     found.append(driver_function(text, "serial", "kernel", "range"))
@@ -97,6 +123,11 @@ def _imports(text: str) -> str:
     if "np" in used:
         lines.append("import numpy as np")
     lines.append(f"from numba import {', '.join(numba)}")
-    lines += ["", "from optgen.runtime.compilation import kernel, parallel_kernel"]
+    lines.append("")
+    if used.intersection(AXIS_HELPERS):
+        lines.append(import_line("optgen.runtime.axis_kernels", AXIS_HELPERS, used))
+    lines.append("from optgen.runtime.compilation import kernel, parallel_kernel")
+    if used.intersection(INDEX_HELPERS):
+        lines.append(import_line("optgen.runtime.index_kernels", INDEX_HELPERS, used))
     lines.append(import_line("optgen.runtime.kernels", HELPERS, used))
     return "\n".join(lines)

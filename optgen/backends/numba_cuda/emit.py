@@ -104,7 +104,13 @@ DIALECT = Dialect(
 
 
 def _phase_functions(text: PhaseText) -> list[str]:
-    """A phase's functions, in the order in which they call each other."""
+    """A phase's functions, in the order in which they call each other.
+
+    A phase that combines or reads rows and columns has none: the runtime refuses device arrays in
+    a mode that has such phases.
+    """
+    if text.layout.needs_axes:
+        return []
     found = []
     if text.has_variable_function:
         found += [variable_function(text), variables_kernel(text)]

@@ -58,8 +58,10 @@ def _phases(modes: Sequence[ModeLayout]) -> Iterator[PhaseText]:
     names = phase_names(modes)
     for mode in modes:
         for phase in mode.schedule.phases:
-            name = names[mode.schedule.name, phase.name]
-            yield PhaseText(mode, mode.phase(phase), name, "", DIALECT)
+            layout = mode.phase(phase)
+            if not layout.needs_axes:
+                name = names[mode.schedule.name, phase.name]
+                yield PhaseText(mode, layout, name, "", DIALECT)
 
 
 def step_signatures(stages: ModeLayout) -> dict[str, Signature]:

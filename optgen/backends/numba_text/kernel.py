@@ -68,7 +68,7 @@ class _Kernel:
     def _loop(self) -> Iterator[str]:
         paragraphs = [list(self._loads()), list(self._compute()), list(self._stores())]
         body = joined(paragraphs)
-        if not self.text.phase.reductions:
+        if not self.text.has_blocks:
             yield from self.text.dialect.element_loop(self._first_array)
             yield from indented(body, 2)
             return
@@ -91,20 +91,26 @@ class _Kernel:
         for load in self.text.phase.loads:
             array = self.text.mode.stream_names[load.name]
             yield from self._guarded(load.stage, [f"{self._local(load.symbol)} = {array}[i]"])
+        for spread in self.text.layout.spreads:
+            yield f"{self._spread(spread.symbol)} = {spread.name}[i]"
 
     def _compute(self) -> Iterator[str]:
+        handed_over: set[str] = set()
         for stage, group in by_stage(self.text.phase.lines):
-            statements = [
-                text
-                for line in group
-                for text in (self._accumulation(line) if line.reduces else self._statement(line))
-            ]
+            statements: list[str] = []
+            for line in group:
+                if not line.reduces:
+                    statements += self._statement(line)
+                elif self.text.has_blocks:
+                    statements += self._accumulation(line)
+                else:
+                    statements += self._handed_over(line, handed_over)
             yield from self._guarded(stage, statements)
 
     def _statement(self, line: Assign) -> Iterator[str]:
         own = {symbol.name for symbol in symbols(line.value)}
         if line.stage is None and not all(name in _words(line.text) for name in own):
-            depth = 4 if self.text.phase.reductions else 2
+            depth = 4 if self.text.has_blocks else 2
             comment = wrapped(" ".join(line.text.split()), LINE_LENGTH - len(INDENT) * depth - 2)
             yield from (f"# {part}" for part in comment)
         yield from self._fitted(self._local(line.target), line.value, line.stage is not None)
@@ -113,8 +119,16 @@ class _Kernel:
         """An assignment in the loop's body, in short lines."""
         locals_ = (self._local(part.target) for part in self.text.phase.lines)
         taken = (*self.text.kernel_parameters, *locals_)
-        depth = (4 if self.text.phase.reductions else 2) + guarded
+        depth = (4 if self.text.has_blocks else 2) + guarded
         yield from fitted(target, value, self._element_style, depth, taken, "_i")
+
+    def _handed_over(self, line: Assign, done: set[str]) -> Iterator[str]:
+        """What is combined by rows or columns, for each array once."""
+        assert isinstance(line.value, Apply)
+        values = self.text.handed_over(line)
+        if values not in done:
+            done.add(values)
+            yield from self._fitted(f"{values}[i]", line.value.args[0], False)
 
     def _accumulation(self, line: Assign) -> Iterator[str]:
         assert isinstance(line.value, Apply)
@@ -157,9 +171,14 @@ class _Kernel:
     @cached_property
     def _element_style(self) -> Style:
         def name(symbol: Symbol) -> str:
+            if symbol.rate.is_axis:
+                return self._spread(symbol)
             return self._local(symbol) if symbol.rate == ELEMENT else self.text.mode.names[symbol]
 
         return Style(self.text.dialect.spelling, name, lambda value: f"real({value!r})")
+
+    def _spread(self, symbol: Symbol) -> str:
+        return safe_name(f"{self.text.mode.names[symbol]}_i", self.text.kernel_parameters)
 
     def _local(self, symbol: Symbol) -> str:
         return safe_name(f"{symbol.name}_i", self.text.kernel_parameters)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, Scalar, summed_values
 from optgen.backends.numba_text.dialect import Dialect
-from optgen.ir.expr import Apply, Symbol
+from optgen.ir.expr import Apply, Expr, Ref, Symbol
 from optgen.ir.program import Assign, Phase
 
 DRIVER_ARGUMENTS = ("like", "tables", "scalars", "stages", "average", "accumulator")
@@ -43,10 +44,35 @@ class PhaseText:
 
     @property
     def kernel_parameters(self) -> list[str]:
-        """The kernel's parameters: arrays, scalars, and where the sums of blocks go."""
+        """The kernel's parameters: arrays, scalars, and where what is reduced goes."""
         names = [stream.name for stream in self.layout.streams]
+        names += [spread.name for spread in self.layout.spreads]
         names += [scalar.name for scalar in self.layout.loop]
-        return [*names, "block_sums"] if self.phase.reductions else names
+        names += self.values.values()
+        return [*names, "block_sums"] if self.has_blocks else names
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether the loop combines all elements of a variable, block by block."""
+        return bool(self.phase.reductions) and not self.phase.reduces_axes
+
+    @cached_property
+    def values(self) -> dict[Expr, str]:
+        """The arrays of what a loop hands over to be combined by rows and columns."""
+        found: dict[Expr, str] = {}
+        for line in self.phase.reductions if self.phase.reduces_axes else ():
+            (argument,) = _arguments(line)
+            own = argument.symbol.name if isinstance(argument, Ref) else line.target.name
+            name = f"{own}_values"
+            while name in found.values():
+                name += "_again"
+            found.setdefault(argument, name)
+        return found
+
+    def handed_over(self, line: Assign) -> str:
+        """The array of what a line combines by rows or columns."""
+        (argument,) = _arguments(line)
+        return self.values[argument]
 
     def column(self, symbol: Symbol) -> int:
         """The column of a per-variable value in the table of numbers."""
@@ -60,6 +86,11 @@ class PhaseText:
             return f"scalars[{self.layout.scalars.index(scalar.symbol)}]"
         source = f"stages[{self.layout.stages.index((scalar.stage, scalar.key))}]"
         return self.dialect.summed_source(source) if summed else source
+
+
+def _arguments(line: Assign) -> tuple[Expr, ...]:
+    assert isinstance(line.value, Apply)
+    return line.value.args
 
 
 def by_stage(lines: Sequence[Assign]) -> Iterator[tuple[str | None, list[Assign]]]:
@@ -93,4 +124,4 @@ def equations(lines: Iterable[Assign]) -> list[str]:
 
 def is_maximum(line: Assign) -> bool:
     """Whether a reduction keeps the largest value instead of a sum."""
-    return isinstance(line.value, Apply) and line.value.function == "max"
+    return isinstance(line.value, Apply) and line.value.intrinsic.initial != 0.0

@@ -106,7 +106,16 @@ class DeviceMemory:
     def tables(
         self, mode: Mode, layouts: Sequence[Array], streams: Sequence[Sequence[Any]]
     ) -> DeviceTables:
-        """Return tables; see ``Memory``."""
+        """Return tables; see ``Memory``.
+
+        Raises:
+            NotImplementedError: if the mode keeps numbers per row, column or index.
+        """
+        if mode.axes:
+            raise NotImplementedError(
+                f"mode {mode.name!r}: expected NumPy arrays, received arrays on a device. Numbers "
+                "per row, column or index have no CUDA kernels yet; build with host arrays."
+            )
         with self.context():
             return DeviceTables(self, mode, layouts, streams)
 
