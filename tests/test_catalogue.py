@@ -38,7 +38,9 @@ def test_a_mode_equals_the_interpreter(spec: str, case: Case) -> None:
         assert figure == 0.0
 
 
-@pytest.mark.parametrize(("spec", "mode"), spec_modes(), ids="-".join)
+@pytest.mark.parametrize(
+    ("spec", "mode"), [pytest.param(*pair, id="-".join(pair)) for pair in spec_modes()]
+)
 def test_a_mode_equals_its_reference(spec: str, mode: str) -> None:
     against_reference(spec, mode)
 
