@@ -66,7 +66,7 @@ def source_text(spec: str, arguments: dict[str, object]) -> str:
 def page_of(rows: Iterable[Row]) -> str:
     """Return the page with some rows."""
     rows = sorted(rows, key=lambda row: row.spec)
-    versions = [(f"`{name}`", version(name)) for name in LIBRARIES]
+    versions = [(f"`{name}`", version(name).partition("+")[0]) for name in LIBRARIES]
     return "\n".join(
         [
             INTRODUCTION,

@@ -33,8 +33,8 @@ POWERS = (
 TOLERANCES: dict[tuple[str, str], Tolerance] = {
     ("ftrl", "interpreter float32"): Tolerance(32, POWERS.format("powers")),
     ("ftrl", "interpreter float64"): Tolerance(32, POWERS.format("powers")),
-    ("yogi", "interpreter float32"): Tolerance(32, POWERS.format("tanh")),
-    ("yogi", "interpreter float64"): Tolerance(32, POWERS.format("tanh")),
+    ("yogi", "interpreter float32"): Tolerance(8, POWERS.format("tanh")),
+    ("yogi", "interpreter float64"): Tolerance(8, POWERS.format("tanh")),
     ("laprop", "batched"): Tolerance(
         1e-7,
         "The library holds the correction of the momentum in float32 there, which rounds it by up "
