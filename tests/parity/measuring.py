@@ -112,16 +112,18 @@ def against_live(spec: str, mode: str, source: Live, form: str) -> float:
     variables = [w.copy() for w in start]
     optimizer: Optimizer = generated(spec)(**own)
     peer = source.peer(rule_of(spec), own, start, **source.forms[form])
+    rate: float = rule_of(spec)(**own).learning_rate
     tolerance = tolerance_of(spec, form, exact=True)
     worst = 0.0
     for call, given in enumerate(gradients):
         if call == len(gradients) // 2:
             optimizer.learning_rate /= 2
+            rate /= 2
         step(optimizer, given, variables)
         own_copies = [None if g is None else g.copy() for g in given]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of missing gradients
-            live = peer.step(float(optimizer.learning_rate), own_copies)
+            live = peer.step(rate, own_copies)
         expected = [np.asarray(w) for w in live]
         worst = max(worst, difference(variables, expected, tolerance))
     actual = state_arrays(optimizer, variables)
