@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from optgen import __version__
+from optgen.commands.bench import bench
 from optgen.commands.build import build, check
 from optgen.commands.console import errors, output
 from optgen.commands.eject import eject
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build, check, new, explain, show, pages, eject, schema):
+for command in (build, check, new, explain, show, pages, eject, schema, bench):
     app.command()(command)
 app.command("test")(run_checks)
 

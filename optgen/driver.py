@@ -9,7 +9,7 @@ everything before has succeeded for every spec.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -46,12 +46,14 @@ class Optimizer:
         source: its file and text.
         program: names resolved, rates inferred.
         modes: the schedule of each mode, with its tables.
+        evaluations: the same of what gives variables the values for evaluation; may be empty.
     """
 
     spec: OptimizerSpec
     source: Source
     program: Program
     modes: tuple[ModeLayout, ...]
+    evaluations: tuple[ModeLayout, ...] = ()
 
 
 Watch = Callable[[str, Variant | Schedule], None]
@@ -86,16 +88,28 @@ def compile_text(data: bytes, path: str, watch: Watch = lambda name, code: None)
     """
     spec, program = load_text(data, path)
     verify_program(program)
-    modes = compile_modes(program, watch)
-    return Optimizer(spec, Source(f"{program.module}.toml", data.decode("utf-8")), program, modes)
+    source = Source(f"{program.module}.toml", data.decode("utf-8"))
+    found = compile_modes(program, watch)
+    count = len(program.modes)
+    return Optimizer(spec, source, program, found[:count], found[count:])
 
 
 def compile_modes(
     program: Program, watch: Watch = lambda name, code: None
 ) -> tuple[ModeLayout, ...]:
-    """The schedules of all modes of a program."""
-    schedules = (compile_mode(program, mode.name, watch) for mode in program.modes)
+    """The schedules of all modes of a program, and after them those of its evaluations."""
+    schedules = [compile_mode(program, mode.name, watch) for mode in program.modes]
+    schedules += [
+        for_evaluation(compile_mode(program.evaluation, mode.name, watch))
+        for mode in program.evaluations
+    ]
     return layouts(schedules, common_modes()[0].table)
+
+
+def for_evaluation(schedule: Schedule) -> Schedule:
+    """The schedule with a last phase that is named after what it does."""
+    last = replace(schedule.phases[-1], name="evaluation")
+    return replace(schedule, phases=(*schedule.phases[:-1], last))
 
 
 @cache
@@ -133,10 +147,11 @@ def emit_part(optimizer: Optimizer) -> Part:
     program, source = optimizer.program, optimizer.source
     words = documentation(optimizer.spec)
     cpu, cuda = f"CPU kernels of {program.name}.", f"CUDA kernels of {program.name}."
+    modes = (*optimizer.modes, *optimizer.evaluations)
     files = (
-        emit_module(program.module, cpu, optimizer.modes, source),
-        emit_cuda_module(program.module, cuda, optimizer.modes, source),
-        emit_class(program, optimizer.modes, source, words),
+        emit_module(program.module, cpu, modes, source),
+        emit_cuda_module(program.module, cuda, modes, source),
+        emit_class(program, modes, source, words),
     )
     return Part(program.name, program.module, source.spec, files)
 
@@ -171,8 +186,9 @@ def ptx(optimizer: Optimizer, mode: str | None = None) -> list[str]:
     Raises:
         CudaMissingError: if numba-cuda or the CUDA toolkit is not installed.
     """
-    file = emit_cuda_module(optimizer.program.module, "", optimizer.modes, optimizer.source)
-    wanted = own_signatures(optimizer.modes, mode)
+    modes = (*optimizer.modes, *optimizer.evaluations)
+    file = emit_cuda_module(optimizer.program.module, "", modes, optimizer.source)
+    wanted = own_signatures(modes, mode)
     title = "float32, compute capability {}.{}, no common stage".format(*CAPABILITY_SHOWN)
     texts = compile_cuda(file.text, wanted, "float32", CAPABILITY_SHOWN)
     return [f"// {name}: {title}\n{text}" for name, text in texts.items()]

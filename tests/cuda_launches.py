@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,17 @@ PAGE = 1 << 16
 """Bytes from one array to the next; larger than any array."""
 
 CHUNK = (3, 2, 4096)
-"""Variable, first block of the table, and first element of the chunk that is launched."""
+"""Variable, first block of the table, and first element of the chunks that are launched."""
 
 ROWS, BLOCKS = 5, 4
+
+SHORT = 512
+"""The longest chunk that shares a block."""
 
 
 @dataclass
 class Launch:
-    """One chunk before and after a kernel.
+    """Chunks of one variable, each behind the other, before and after a kernel.
 
     Attributes:
         arrays: the parameters of the CPU function that are arrays, as they are before.
@@ -41,7 +45,7 @@ class Launch:
     pages: dict[str, int]
 
     def on_device(self, name: str) -> Any:
-        """An array of the chunk, from device memory."""
+        """An array of the chunks, from device memory."""
         like = self.arrays[name]
         return np.frombuffer(self.memory, like.dtype, like.size, self.pages[name])
 
@@ -65,8 +69,18 @@ def cpu_function(variation: Variation) -> Any:
     return getattr(module, variation.name.removesuffix("_chunks")).py_func
 
 
-def run(variation: Variation, elements: int, threads: int) -> tuple[Launch, list[Access]]:
-    """Run a kernel over one chunk of random elements, in PTX."""
+def run(
+    variation: Variation, lengths: Sequence[int], threads: int, tiles: int = 1
+) -> tuple[Launch, list[Access]]:
+    """Run one block of threads of a kernel over random elements, in PTX.
+
+    Args:
+        variation: the kernel.
+        lengths: of the chunks that the block is for.
+        threads: how many threads a tile has.
+        tiles: how many tiles the block has.
+    """
+    elements = sum(lengths)
     mode, phase = chunks_phase(variation)
     layout = mode.phase(phase)
     real = np.dtype(variation.dtype).type
@@ -91,14 +105,19 @@ def run(variation: Variation, elements: int, threads: int) -> tuple[Launch, list
         arrays["block_sums"] = np.zeros(((elements + 4095) // 4096, len(phase.reductions)))
         pages["block_sums"] = PAGE * 6 + first_block * len(phase.reductions) * 8
 
-    chunks = np.array([[0, 0, 0, 0], [variable, first, elements, first_block]], np.int64)
-    for page, table in ((1, chunks), (4, pointers), (5, tensor), (7, step)):
+    starts = [first + sum(lengths[:index]) for index in range(len(lengths))]
+    others = [(variable, *part, first_block) for part in zip(starts, lengths, strict=True)]
+    chunks = np.array([(0, 0, 4096, 0), *others], np.int64)
+    count_of_long = int(np.count_nonzero(chunks[:, 2] > SHORT))
+    behind = np.append(chunks, chunks[1:2], axis=0)  # of no concern to the launch
+    for page, table in ((1, behind), (4, pointers), (5, tensor), (7, step)):
         _write(memory, PAGE * page, table)
-    counts = (2, ROWS, ROWS, len(mode.streams), tensor.shape[1], BLOCKS, len(phase.reductions), 16)
-    tables = [PAGE * (1 + index) for index in range(7)] + list(counts)
+    counts = (ROWS, ROWS, len(mode.streams), tensor.shape[1], BLOCKS, len(phase.reductions), 16)
+    addresses = [PAGE * (1 + index) for index in range(7)]
+    tables = [*addresses, len(chunks), *counts, count_of_long]
     on = [1 if variation.stages else 0] * 2
     arguments = [0.0, *tables, *scalars, *stages, *on]
-    machine = Machine(parse(ptx(variation)), arguments, memory, threads, block=1)
+    machine = Machine(parse(ptx(variation)), arguments, memory, threads, tiles, block=1)
     log = machine.run()
     return Launch(
         arrays, {n: None if x is None else real(x) for n, x in given.items()}, memory, pages

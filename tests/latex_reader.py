@@ -33,6 +33,7 @@ _CALLS = {
     r"\min": {2: "minimum"},
     r"\max": {1: "max", 2: "maximum"},
     r"\exp": {1: "exp"},
+    r"\tanh": {1: "tanh"},
     r"\log": {1: "log"},
     r"\sum": {1: "sum"},
 }

@@ -76,7 +76,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Access:
-    """One read or write of device memory."""
+    """One read or write of device memory; threads are counted row by row."""
 
     thread: int
     store: bool
@@ -162,7 +162,8 @@ class Machine:
         kernel: what the threads run.
         arguments: one number per parameter.
         memory: device memory, from address 0.
-        threads: how many threads the block has.
+        threads: how many threads the block has along its first axis.
+        tiles: how many rows of so many threads it has.
         block: the index of the block.
     """
 
@@ -170,6 +171,7 @@ class Machine:
     arguments: list[Any]
     memory: bytearray
     threads: int
+    tiles: int = 1
     block: int = 0
     log: list[Access] = field(default_factory=list)
 
@@ -178,7 +180,7 @@ class Machine:
         self._shared = bytearray(self.kernel.shared_size)
         names = [name for name, _ in self.kernel.parameters]
         self._parameters = dict(zip(names, self.arguments, strict=True))
-        waiting = [self._thread(index) for index in range(self.threads)]
+        waiting = [self._thread(index) for index in range(self.threads * self.tiles)]
         while waiting:
             stopped = [next(thread, "end") for thread in waiting]
             assert len(set(stopped)) == 1, "threads that do not meet at a barrier"
@@ -187,8 +189,10 @@ class Machine:
 
     def _thread(self, index: int) -> Iterator[str]:
         registers: dict[str, Any] = {
-            "%tid.x": index,
+            "%tid.x": index % self.threads,
+            "%tid.y": index // self.threads,
             "%ntid.x": self.threads,
+            "%ntid.y": self.tiles,
             "%ctaid.x": self.block,
             **self.kernel.shared,
         }

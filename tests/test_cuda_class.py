@@ -59,6 +59,10 @@ def test_the_class_offers_everything_on_a_device() -> None:
     run_simulated("behaviour.py")
 
 
+def test_small_variables_share_blocks() -> None:
+    run_simulated("blocks.py")
+
+
 def test_steps_on_the_host_import_nothing_of_cuda() -> None:
     result = run("-c", HOST_STEPS, simulated=False)
     assert result.returncode == 0, result.stderr

@@ -6,6 +6,8 @@ Nothing here needs a device: kernels are compiled to PTX, linked, and run on a m
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ pytestmark = pytest.mark.skipif(
 
 KERNELS = [(module, name) for module in modules() for name in signatures(module, True)]
 LOOPS = [(m, name) for m, name in KERNELS if name.endswith("_chunks")]
+TILED = [(m, name) for m, name in LOOPS if not Variation(m, name, True, "float32", (9, 0)).reduces]
 
 
 def label(part: str) -> str:
@@ -45,7 +48,17 @@ def label(part: str) -> str:
 STAGES = pytest.mark.parametrize("stages", [False, True], ids=["stages_off", "stages_on"])
 
 THREADS = 8
-"""Threads of a block on the machine: as many as fit into one sector of memory at least."""
+"""Threads of a block for a reduction on the machine: as many as fit into one sector of memory at
+least."""
+
+WARP, TILES = 32, 8
+"""Threads of a tile, and tiles of a block, in the other loops on every device."""
+
+LONG = [13 * 96 - 7]
+"""A long chunk: its tiles take 160 elements each, the last one less."""
+
+SHORTS = [[1, 40, 512, 2, 32, 33], [3] * TILES]
+"""Chunks that share a block, and leave tiles over or not."""
 
 ULPS = 16
 """How far a contracted multiplication and addition may be off, in ulp of the largest value."""
@@ -77,6 +90,15 @@ def is_float32_loop(variation: Variation) -> bool:
     return loops and variation.dtype == "float32"
 
 
+@STAGES
+@pytest.mark.parametrize(("module", "name"), TILED, ids=label)
+def test_indices_cost_no_arithmetic_of_signs(module: str, name: str, stages: bool) -> None:
+    """A loop of tiles divides no number to learn its length, and counts no index from the end."""
+    kernel = parse(ptx(Variation(module, name, stages, "float32", (9, 0))))
+    assert not operations(kernel) & {"div.s64", "div.u64", "div.s32", "div.u32"}
+    assert "shr.s64" not in operations(kernel, in_loops=True)
+
+
 def check_rounding(found: set[str]) -> None:
     """Division and roots are IEEE's; denormals are kept."""
     for operation in found:
@@ -98,8 +120,24 @@ def check_float32(kernel: Kernel) -> None:
 def test_compiled_float32_kernels_run_as_promised(module: str, name: str, stages: bool) -> None:
     """Neighbouring threads touch neighbouring elements, and results are those of the CPU."""
     variation = Variation(module, name, stages, "float32", (9, 0))
-    elements = (4096 + 256 if variation.reduces else 0) + 13 * THREADS
-    launch, log = run(variation, elements, THREADS)
+    if variation.reduces:
+        lengths = [4096 + 256 + 13 * THREADS]
+        launch, log = run(variation, lengths, THREADS)
+        check_accesses(variation, launch, log, check_neighbours)
+        return
+    for lengths in (LONG, *SHORTS):
+        launch, log = run(variation, lengths, WARP, TILES)
+        runs = lengths if lengths != LONG else [160] * 7 + [121]
+        check_accesses(variation, launch, log, partial(check_tiles, runs))
+
+
+def check_accesses(
+    variation: Variation,
+    launch: Launch,
+    log: list[Access],
+    check: Callable[[list[Access], int, int], None],
+) -> None:
+    """Results are close to those of the CPU, and all arrays are gone through in the right order."""
     expected = on_cpu(variation, launch)
     check_results(launch, expected)
     for array, before in launch.arrays.items():
@@ -110,7 +148,23 @@ def test_compiled_float32_kernels_run_as_promised(module: str, name: str, stages
         if array == "block_sums":
             continue
         for same in filter(None, (writes, [access for access in accesses if not access.store])):
-            check_neighbours(same, launch.pages[array], elements)
+            check(same, launch.pages[array], before.size)
+
+
+def check_tiles(runs: list[int], accesses: list[Access], begin: int, elements: int) -> None:
+    """Each tile goes through a run of elements, in rounds of a warp; the runs cover them all."""
+    assert {access.size for access in accesses} == {4}
+    assert sum(runs) == elements
+    starts = [sum(runs[:tile]) for tile in range(len(runs))]
+    expected = {
+        tile * WARP + lane: list(range(start + lane, start + length, WARP))
+        for tile, (start, length) in enumerate(zip(starts, runs, strict=True))
+        for lane in range(min(WARP, length))
+    }
+    found: dict[int, list[int]] = {}
+    for access in accesses:
+        found.setdefault(access.thread, []).append((access.address - begin) // 4)
+    assert found == expected
 
 
 def touched(log: list[Access], launch: Launch, array: str) -> list[Access]:
@@ -133,7 +187,10 @@ def check_neighbours(accesses: list[Access], begin: int, elements: int) -> None:
 @pytest.mark.parametrize(("module", "name"), LOOPS, ids=label)
 def test_compiled_float64_kernels_give_what_cpu_kernels_give(module: str, name: str) -> None:
     variation = Variation(module, name, True, "float64", (9, 0))
-    launch, _ = run(variation, 4096 + 37 if variation.reduces else 37, THREADS)
+    if variation.reduces:
+        launch, _ = run(variation, [4096 + 37], THREADS)
+    else:
+        launch, _ = run(variation, SHORTS[0], WARP, TILES)
     check_results(launch, on_cpu(variation, launch))
 
 

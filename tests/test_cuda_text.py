@@ -94,7 +94,7 @@ def test_the_rest_is_an_index_and_its_guard(module: str, name: str) -> None:
     start = doc.end_lineno - functions(file)[name].lineno + 1 if doc.end_lineno else 0
     rest = [line for line in own[start:] if line not in inside]
     known = (
-        r"real = \w+\.dtype\.type|for i in range\(.*\):|for block in range\(.*\):"
+        r"real = \w+\.dtype\.type|for i in range(_of_thread)?\(.*\):|for block in range\(.*\):"
         r"|for lane in range\(cuda\.threadIdx\.x, LANES, cuda\.blockDim\.x\):"
         r"|start = block \* BLOCK|stop = min\(start \+ BLOCK, \w+\.size\)"
         r"|\w*lanes = cuda\.shared\.array\(LANES, float64\)|\w*lanes\[lane\] = (0\.0|-np\.inf)"

@@ -29,8 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the spec that the guide ends with."""
     monkeypatch.setenv("OPTGEN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "specs").mkdir()
-    (tmp_path / "specs" / "yogi.toml").write_text(list(versions())[-1][0], "utf-8")
+    (tmp_path / "my_specs").mkdir()
+    (tmp_path / "my_specs" / "yogi.toml").write_text(list(versions())[-1][0], "utf-8")
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def versions() -> Iterator[tuple[str, re.Match[str] | None]]:
         yield spec, messages
 
 
-def messages_of(spec: str, path: str = "specs/yogi.toml") -> str:
+def messages_of(spec: str, path: str = "my_specs/yogi.toml") -> str:
     try:
         compile_text(spec.encode(), path)
     except CompileError as error:

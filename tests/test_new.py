@@ -83,8 +83,8 @@ def test_every_key_is_explained() -> None:
 def test_the_entries_of_the_comments_fit_the_schema() -> None:
     text, _, _ = new_spec("MyRule", "my_rule").partition("[[example]]")
     text = re.sub(r"(?s)\nupdate = '''.*?'''\n", "\n", text)
-    text = re.sub(r"(?m)^# (description|before|after|kind|threshold|delay|v|product|slow) = ",
-                  r"\1 = ", text)  # fmt: skip
+    keys = "description|before|after|evaluation|kind|threshold|delay|v|product|slow"
+    text = re.sub(rf"(?m)^# ({keys}) = ", r"\1 = ", text)
     text = text.replace("# Averaging smooths", "Averaging smooths").replace("# '''", "'''")
     text = re.sub(r"(?m)^# (\[\[modes|name = |when = |doc = |update = )", r"\1", text)
     spec = tomllib.loads(text)

@@ -156,7 +156,8 @@ def _part_name(part: Apply, target: str, suffix: str, used: set[str]) -> str:
     """A name for a part of a long expression: in words if they are few, else by what it is for."""
     name = words(part)
     if len(name) > 24 or not name.isidentifier():
-        name = f"{_NOUNS.get(part.function, part.function)}_for_{target.removesuffix(suffix)}"
+        noun = "condition" if part.truth else _NOUNS.get(part.function, part.function)
+        name = f"{noun}_for_{target.removesuffix(suffix)}"
         name = name if len(target) <= 16 else name.split("_for_")[0] + "_part"
     for ordinal in ORDINALS:
         if f"{ordinal}{name}{suffix}" not in used:

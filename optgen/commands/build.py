@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,12 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from optgen import folders
+from optgen import folders, optimizers
 from optgen.backends.artifact import Artifact
 from optgen.building import Results, build_package
 from optgen.commands.console import OutFolder, SpecPaths, errors, output
-from optgen.commands.importing import import_sentence
+from optgen.commands.importing import import_sentence, place_of
+from optgen.driver import compile_all
 
 
 def build(
@@ -26,9 +28,15 @@ def build(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compile every spec, known or not.")
     ] = False,
+    warm: Annotated[
+        bool,
+        typer.Option("--warm", help="Compile the kernels, too, so that first steps are quick."),
+    ] = False,
 ) -> None:
     """Generate the package of optimizers that the specs describe."""
     _refuse_other_paths(specs, out)
+    if check and warm:
+        raise typer.BadParameter("expected --check or --warm, received both")
     # A check proves that specs, compiler and files belong together: it takes nobody's word for it.
     kept = None if check or fresh else Results()
     paths = folders.spec_files(specs)
@@ -47,13 +55,38 @@ def build(
     if kept is not None and kept.problem is not None:
         reason = escape(str(kept.problem))
         errors.print(f"note: nothing was kept, so the next build compiles again: {reason}")
+    if warm:
+        _fill_cache(paths, out)
+
+
+def _fill_cache(paths: Sequence[Path], out: Path) -> None:
+    """Compile the kernels of a package that was written; on a terminal with a bar."""
+    # Imported here, because Numba takes longer to import than other commands take in all.
+    from optgen import warming
+
+    root, package = place_of(out)
+    todo = warming.warmings(compile_all(paths), root, ".".join(package))
+    installed = Path(str(optimizers.__file__)).parent
+    if installed.resolve() == out.resolve():
+        # The same files under the name by which everybody imports them.
+        todo += [replace(each, root="", package=optimizers.__name__) for each in todo]
+    with progress_bar() as bar:
+        task = bar.add_task("compiling kernels", total=len(todo))
+        warming.warm(todo, lambda each: bar.update(task, description=each.name, advance=1))
+    count = sum(len(each.modes) for each in todo)
+    output.print(f"kernels of {count} modes are compiled, for float32 and no common argument")
+
+
+def progress_bar() -> Progress:
+    """A bar on a terminal; nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def _built(paths: Sequence[Path], kept: Results | None) -> tuple[list[Artifact], int]:
     """The files of a package, and how many specs were compiled; on a terminal with a bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     count = 0
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("compiling", total=len(paths))
 
         def seen(path: Path, known: bool) -> None:

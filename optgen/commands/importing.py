@@ -20,7 +20,7 @@ def import_sentence(files: Iterable[Artifact], folder: Path) -> Iterator[str]:
         files: the package's files.
         folder: where they are.
     """
-    root, package = _package(folder)
+    root, package = place_of(folder)
     names = _classes(next(file.text for file in files if file.path == "__init__.py"))
     wrong = [part for part in package if not part.isidentifier() or keyword.iskeyword(part)]
     if wrong:
@@ -32,7 +32,7 @@ def import_sentence(files: Iterable[Artifact], folder: Path) -> Iterator[str]:
     yield f"    from {'.'.join(package)} import {listed}"
 
 
-def _package(folder: Path) -> tuple[Path, tuple[str, ...]]:
+def place_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
     """The folder to import from, and the name of the package seen from there.
 
     That is the working folder for all that lies in it, and the one above the outermost package

@@ -206,6 +206,12 @@ _EQUATIONS = {
         "An equation has at most 2,000 characters, and parentheses and operations at most 64 "
         "deep. Name intermediate values on lines of their own.",
     ),
+    "E319": (
+        "not in an evaluation",
+        "The equations of `evaluation` say what `w` is while a model is evaluated, between steps: "
+        "they read the variable and its slots, there is no gradient, and they change `w` alone. "
+        "Training goes on with the variable as it was.",
+    ),
 }
 _MODES = {
     "E401": (

@@ -99,6 +99,7 @@ def lower(spec: OptimizerSpec, module: str, report: Report) -> Program:
     modes = _lower_modes(spec, hyperparameters, slots, conditions, report)
     if conditions.settled:
         check_usage(spec, modes, conditions.mentioned(), report)
+    evaluations = _lower_evaluations(spec, hyperparameters, slots, modes, report)
     _check_examples(spec, hyperparameters, conditions, report)
     report.raise_if_any()
     learning_rate = hyperparameters["learning_rate"].symbol
@@ -114,6 +115,7 @@ def lower(spec: OptimizerSpec, module: str, report: Report) -> Program:
         common,
         conditions.decision.choices(),
         conditions.selected({name: row.default for name, row in hyperparameters.items()}),
+        evaluations,
     )
 
 
@@ -316,6 +318,35 @@ def _lower_modes(
         blocks = (shared["before"], block, shared["after"])
         lowered.append(lower_mode(scope, when, blocks, report))
     return lowered
+
+
+def _lower_evaluations(
+    spec: OptimizerSpec,
+    hyperparameters: Mapping[str, Hyperparameter],
+    slots: Mapping[str, Slot],
+    modes: list[LoweredMode],
+    report: Report,
+) -> tuple[Mode, ...]:
+    """What gives each mode's variables the values that a model is evaluated with."""
+    if spec.evaluation is None:
+        return ()
+    block = _block(spec.evaluation, report, "evaluation")
+    span = report.index.key("evaluation")
+    found = []
+    for mode in modes:
+        none = frozenset(name for name, row in hyperparameters.items() if row.optional)
+        name = f"{mode.mode.name}_evaluation"
+        scope = ModeScope(name, span, hyperparameters, slots, mode.mode.slots, none, True)
+        # What is wrong in one mode is most often wrong in all, and is said once.
+        before = len(report.diagnostics)
+        lowered = lower_mode(scope, "", (block,), report)
+        if len(report.diagnostics) == before and block.complete and "w" not in lowered.written:
+            hint = "such as `w = z` for a slot that holds what is evaluated"
+            report.error("E319", "`evaluation` never assigns `w`", span, help=hint)
+        if len(report.diagnostics) > before or not block.complete:
+            break
+        found.append(lowered.mode)
+    return tuple(found)
 
 
 def _block(text: str, report: Report, *location: str | int) -> Block:

@@ -46,6 +46,8 @@ class ModeScope:
         hyperparameters, slots: all of the spec.
         existing: the slots that exist in this mode.
         may_be_none: the optional hyperparameters that may be None in this mode.
+        evaluates: whether the equations are those of an evaluation: there is no gradient, and
+            nothing but ``w`` may change.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ModeScope:
     slots: Mapping[str, Slot]
     existing: tuple[str, ...]
     may_be_none: frozenset[str]
+    evaluates: bool = False
 
 
 @dataclass
@@ -139,6 +142,9 @@ class _ModeLowering:
         if name in self.locals:
             symbol = self.locals[name]
             return None if symbol is None else Ref(symbol)
+        if name == GRADIENT.name and self.scope.evaluates:
+            self._only_in_steps(node, "an evaluation has no gradient", "use `w` and slots")
+            return None
         for known in (VARIABLE, GRADIENT, *_GIVEN):
             if name == known.name:
                 return Ref(known)
@@ -183,6 +189,10 @@ class _ModeLowering:
         if self.report.index.has("modes"):
             return condition
         return f"write `[[modes]]`, one of them with `{condition}`, or remove `optional`"
+
+    def _only_in_steps(self, node: Name, headline: str, hint: str) -> None:
+        if self._first_complaint(node.name):
+            self.report.error("E319", headline, node.span, help=hint)
 
     def _first_complaint(self, name: str) -> bool:
         """Whether nothing was said about this name yet."""
@@ -264,6 +274,10 @@ class _ModeLowering:
             return None
         if name in self.scope.slots and name not in self.scope.existing:
             self._absent(node)
+            return None
+        if self.scope.evaluates and (name == GRADIENT.name or name in self.scope.slots):
+            headline = f"an evaluation changes `w` alone, not `{name}`"
+            self._only_in_steps(node, headline, "assign a local of another name")
             return None
         stored = next((known for known in (VARIABLE, GRADIENT) if known.name == name), None)
         if name in self.scope.slots:

@@ -201,6 +201,11 @@ class OptimizerSpec(_Table):
     )
     before: str | None = Field(None, description="Equations that every mode runs first.")
     after: str | None = Field(None, description="Equations that every mode runs last.")
+    evaluation: str | None = Field(
+        None,
+        description="Equations that give the variable the value that a model is evaluated with.",
+        examples=["w = (w - (1 - beta) * z) / beta"],
+    )
     modes: list[ModeSpec] = Field(
         default_factory=list,
         max_length=MAX_PARTS,

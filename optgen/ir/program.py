@@ -7,7 +7,7 @@ form, free of loops.  A `Schedule` orders a Variant into scalar lines and flat l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optgen.diagnostics import Span
 from optgen.ir.expr import Apply, Expr, Kind, Symbol
@@ -174,6 +174,9 @@ class Program:
         common: the hyperparameters that the common stages read.
         choices: which mode each combination of cells selects.
         default_mode: the mode that the hyperparameters' defaults select.
+        evaluations: for each mode what gives the variables the values that a model is evaluated
+            with, in equations that read slots and assign ``w`` alone; empty if these are the
+            variables' own.
     """
 
     name: str
@@ -185,6 +188,12 @@ class Program:
     common: tuple[Hyperparameter, ...] = ()
     choices: tuple[ModeChoice, ...] = ()
     default_mode: str = ""
+    evaluations: tuple[Mode, ...] = ()
+
+    @property
+    def evaluation(self) -> Program:
+        """The evaluations as a program of their own, without common stages."""
+        return replace(self, modes=self.evaluations, stages=(), choices=(), evaluations=())
 
     def mode(self, name: str) -> Mode:
         """The mode of that name; KeyError if there is none."""

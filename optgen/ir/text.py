@@ -30,6 +30,9 @@ def format_program(program: Program) -> str:
     for mode in program.modes:
         lines.append(f"  mode {mode.name}{f' when {mode.condition}' if mode.condition else ''}")
         lines += [f"    {format_equation(equation)}" for equation in mode.equations]
+    for mode in program.evaluations:
+        lines.append(f"  evaluation {mode.name}")
+        lines += [f"    {format_equation(equation)}" for equation in mode.equations]
     return "\n".join(lines) + "\n"
 
 

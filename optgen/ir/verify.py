@@ -25,7 +25,7 @@ def verify_program(program: Program) -> None:
     """
     slots = {slot.name for slot in program.slots}
     slots |= {slot.name for stage in program.stages for slot in stage.slots}
-    for mode in program.modes:
+    for mode in (*program.modes, *program.evaluations):
         _require(set(mode.slots) <= slots, f"mode {mode.name} has an unknown slot")
         for equation in mode.equations:
             _check_expr(equation.value)

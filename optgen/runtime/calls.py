@@ -48,15 +48,24 @@ def check_count(gradients: Sequence[object], variables: Sequence[object]) -> Non
         )
 
 
-def unzipped(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
-    """Return the gradients and the variables of pairs; TypeError if an item is not a pair."""
-    if not isinstance(grads_and_vars, Iterable):
+def as_pairs(grads_and_vars: Any) -> list[Any]:
+    """Return a new list of what are to be pairs; TypeError for anything but several items.
+
+    The list keeps its items alive, whatever a callable argument does to the caller's.
+    """
+    # Asking for the abstract class takes longer than making the list of a few pairs.
+    if not hasattr(grads_and_vars, "__iter__"):
         raise TypeError(
             f"grads_and_vars: expected pairs of gradient and variable, received "
             f"{type(grads_and_vars).__name__}. Use zip(gradients, variables)."
         )
+    return list(grads_and_vars)
+
+
+def unzipped(pairs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the gradients and the variables of pairs; TypeError if an item is not a pair."""
     gradients, variables = [], []
-    for index, pair in enumerate(grads_and_vars):
+    for index, pair in enumerate(pairs):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
                 f"grads_and_vars: expected pairs of gradient and variable, received "

@@ -30,8 +30,12 @@ class _Cache(FunctionCache):
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a serial function: IEEE division, no fastmath, cached on disk."""
-    return _cached(function)
+    """Compile a serial function: IEEE division, no fastmath, cached on disk.
+
+    It becomes part of compiled functions that call it: tables are dozens of words to hand over, and
+    arrays whose owners would be counted, which takes longer than the elements of a small variable.
+    """
+    return _cached(function, forceinline=True)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from optgen.runtime.arguments import checked_name
 from optgen.runtime.arrays import Array
 from optgen.runtime.attributes import Attributes
-from optgen.runtime.calls import check_operation_name, unzipped
+from optgen.runtime.calls import check_operation_name
 from optgen.runtime.checkpoint import Checkpoint, write
 from optgen.runtime.device_arrays import to_host
 from optgen.runtime.dynamic_scale import CHECKS, GROWTH_STEPS, INITIAL_SCALE, KEYS, DynamicScale
@@ -104,7 +104,7 @@ class LossScaleOptimizer(Attributes, Minimizer):
             ValueError: as ``Optimizer.apply`` does.
         """
         check_operation_name(name)
-        self.apply(*unzipped(grads_and_vars))
+        self._scaled_call(self.inner_optimizer._apply_pairs, grads_and_vars)
         return snapshot(self.inner_optimizer._iteration)
 
     def apply(
@@ -119,11 +119,13 @@ class LossScaleOptimizer(Attributes, Minimizer):
         Raises:
             ValueError: as ``Optimizer.apply`` does; gradients that are not finite are no error.
         """
+        self._scaled_call(self.inner_optimizer._apply, gradients, variables)
+
+    def _scaled_call(self, call: Callable[..., bool], *given: Any) -> None:
+        """Let the inner optimizer take or skip a call, and adapt the scale."""
         _check_inner(self.inner_optimizer)
         self._dynamic_scale.check()
-        taken = self.inner_optimizer._apply(
-            gradients, variables, self.dynamic_scale, only_if_finite=True
-        )
+        taken = call(*given, self.dynamic_scale, only_if_finite=True)
         self._dynamic_scale.count(taken)
 
     def scale_loss(self, loss: Any) -> Any:
@@ -133,6 +135,19 @@ class LossScaleOptimizer(Attributes, Minimizer):
     def finalize_variable_values(self, var_list: Iterable[Array | Variable] | None = None) -> None:
         """Give variables the values of their averages; see the inner optimizer."""
         self.inner_optimizer.finalize_variable_values(var_list)
+
+    def eval(self) -> None:
+        """Give variables the values for evaluation; see ``Optimizer.eval``."""
+        self.inner_optimizer.eval()
+
+    def train(self) -> None:
+        """Give variables back the values of training; see ``Optimizer.train``."""
+        self.inner_optimizer.train()
+
+    @property
+    def evaluating(self) -> bool:
+        """Whether the variables have the values for evaluation."""
+        return self.inner_optimizer.evaluating
 
     def exclude_from_weight_decay(
         self,

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """Checks the gradients of a call, and brings their addresses into the tables."""
 
-    def read(self, gradients: Sequence[object]) -> Gradients:
+    def read(self, gradients: Sequence[Any]) -> Gradients:
         """Check the gradients of one call; changes no array that anyone can see."""
+
+    def read_pairs(self, pairs: Sequence[Any]) -> Gradients | None:
+        """Check pairs of gradient and variable; None if they have to be taken apart first."""
 
     def point_at(self, gradients: Gradients) -> None:
         """Put the addresses of checked gradients into the tables."""

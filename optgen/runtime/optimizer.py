@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from optgen.runtime.arrays import Array
-from optgen.runtime.calls import as_arrays, as_list, check_count, check_operation_name, unzipped
+from optgen.runtime.calls import (
+    as_arrays,
+    as_list,
+    as_pairs,
+    check_count,
+    check_operation_name,
+    unzipped,
+)
+from optgen.runtime.gradients import Gradients
 from optgen.runtime.memory import Reader
 from optgen.runtime.minimize import Minimizer
 from optgen.runtime.phases import Scalars
@@ -19,7 +27,7 @@ from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
 from optgen.runtime.stateful import LARGEST_COUNT
-from optgen.runtime.step import are_finite, run_call, scalars_of_call
+from optgen.runtime.step import add_counts, are_finite, run_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _MOST_NAMED = 5
@@ -71,8 +79,8 @@ class Optimizer(Saving, Minimizer):
             ValueError: as ``apply`` does, or if ``name`` is neither a string nor None.
         """
         check_operation_name(name)
-        self._apply(*unzipped(grads_and_vars))
-        return snapshot(self._iteration)
+        self._apply_pairs(grads_and_vars)
+        return self._iteration.copy()
 
     def apply(
         self, gradients: Iterable[Any], variables: Iterable[Array | Variable] | None = None
@@ -119,6 +127,21 @@ class Optimizer(Saving, Minimizer):
         self._apply(gradients, variables, loss_scale=scale)
         return snapshot(self._iteration)
 
+    def _apply_pairs(
+        self,
+        grads_and_vars: Any,
+        loss_scale: float | None = None,
+        only_if_finite: bool = False,
+    ) -> bool:
+        """Take one call whose gradients come in pairs with their variables; see ``_apply``."""
+        pairs = as_pairs(grads_and_vars)
+        state, reader = self._state, self._reader
+        if state is not None and reader is not None:
+            found = reader.read_pairs(pairs)
+            if found is not None:
+                return self._step(state, reader, found, loss_scale, only_if_finite)
+        return self._apply(*unzipped(pairs), loss_scale, only_if_finite)
+
     def _apply(
         self,
         gradients: Any,
@@ -140,6 +163,8 @@ class Optimizer(Saving, Minimizer):
         given = as_list("gradients", gradients)
         if not given:
             raise ValueError("gradients: expected at least one gradient, received none.")
+        if self._in_training is not None:
+            self._check_training("step")
         known, state, reader = variables is None, self._state, self._reader
         if known and state is None:
             raise ValueError(
@@ -152,30 +177,28 @@ class Optimizer(Saving, Minimizer):
             state, reader = self._new_state(arrays)
         elif not known:
             given = _in_order(state, given, as_arrays(arrays))
-        taken = self._step(state, reader, given, loss_scale, only_if_finite)
-        self._state, self._reader = state, reader
-        return taken
+        return self._step(state, reader, reader.read(given), loss_scale, only_if_finite)
 
     def _step(
         self,
         state: State,
         reader: Reader,
-        gradients: list[Any],
+        found: Gradients,
         loss_scale: float | None,
         only_if_finite: bool,
     ) -> bool:
-        """Take one call's gradients, one or None per variable in the order of build."""
+        """Take one call's gradients; keep a new state if nothing fails."""
         # Everything that can raise comes first; only then memory is written.
-        found = reader.read(gradients)
         programs, settings, raw = self._programs, self._settings, self._checked_calls()
         if only_if_finite:
             reader.point_at(found)
             if not are_finite(programs.finite_check, state, found.participants):
+                self._keep(state, reader)
                 return False
         given = {} if loss_scale is None else {"loss_scale_factor": loss_scale}
         scalars = self._scalars_of_call(settings, state, raw, given)
         if found.missing and not self._warned:
-            self._warn_of_missing(state, gradients)
+            self._warn_of_missing(state, found.missing)
         if settings.callables:
             self._fill_columns(state, {**settings.values, **scalars})
         steps = settings.values["gradient_accumulation_steps"]
@@ -184,29 +207,35 @@ class Optimizer(Saving, Minimizer):
         reader.point_at(found)
         run_call(program, state, found.participants, scalars, settings, updates)
         self._iteration[...] = raw + 1
+        self._keep(state, reader)
         return True
+
+    def _keep(self, state: State, reader: Reader) -> None:
+        """Take over the state of a first call, which has not failed."""
+        if self._state is not state:
+            self._state, self._reader = state, reader
 
     def _scalars_of_call(
         self, settings: Settings, state: State, raw: int, given: Mapping[str, float]
     ) -> Scalars:
         """Return the scalars of a call; schedules and callables that are not given are asked."""
         before = self._state
-        numbers = {**settings.constants, **given}
-        asked = [name for name in settings.callables if name not in given]
-        if asked:
+        scalars = {**settings.constants, **given}
+        if settings.callables:
+            asked = [name for name in settings.callables if name not in given]
             answers = settings.numbers_now(self._arguments, asked)
-            numbers.update(zip(asked, answers, strict=True))
+            scalars.update(zip(asked, answers, strict=True))
         if self._learning_rate is not None:
             learning_rate = self._learning_rate.now(raw)
-            if decay := numbers.get("decay") if "decay" not in self._own else None:
+            if decay := scalars.get("decay") if "decay" not in self._own else None:
                 learning_rate /= 1.0 + decay * raw
-            numbers["learning_rate"] = learning_rate
+            scalars["learning_rate"] = learning_rate
         stepped = int(self._iteration) != raw
         if stepped or self._settings is not settings or self._state is not before:
             did = "stepped" if stepped else "changed"
             raise ValueError(f"{self.name}: a callable argument {did} the optimizer that asked it.")
         steps = settings.values["gradient_accumulation_steps"]
-        scalars = scalars_of_call(settings, numbers, raw if steps is None else raw // steps)
+        add_counts(scalars, settings, raw if steps is None else raw // steps)
         for slot, array in state.step_slots.items():
             scalars[slot] = float(array)
         return scalars
@@ -218,11 +247,10 @@ class Optimizer(Saving, Minimizer):
             raise ValueError(f"iterations: expected a count of calls, received {raw}.")
         return raw
 
-    def _warn_of_missing(self, state: State, gradients: list[Any]) -> None:
+    def _warn_of_missing(self, state: State, positions: Sequence[int]) -> None:
         missing = [
             f"variable {position}" if state.names[position] is None else repr(state.names[position])
-            for position, gradient in enumerate(gradients)
-            if gradient is None
+            for position in positions
         ]
         rest = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         warnings.warn(

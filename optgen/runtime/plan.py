@@ -47,12 +47,15 @@ class Participants:
     Attributes:
         present: those with a gradient.
         absent: those without.
-        kind: calls of one program with equal kinds need the same kernels.
+        kind: calls of one program with equal kinds need the same kernels, if launches over
+            several threads are allowed in both or in neither.
+        large: whether a launch may be one over several threads.
     """
 
     present: Any
     absent: Any
     kind: Hashable
+    large: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Group:
 
     Attributes:
         like: empty array of the dtype.
-        positions: index at build of the variable in each row.
+        positions: int64[rows], index at build of the variable in each row.
         blocks: int64[rows, 2]: first block and number of blocks.
         pointers: int64[rows, streams], addresses: variable, gradient, average, accumulator, the
             mode's element slots; 0 for what is off.
@@ -73,7 +76,7 @@ class Group:
     """
 
     like: Array
-    positions: tuple[int, ...]
+    positions: Table
     blocks: Table
     pointers: Table
     layout: Table
@@ -83,7 +86,9 @@ class Group:
 
     def select(self, takes_part: Callable[[int], bool]) -> Selection:
         """Return the selection of the variables whose position passes a test."""
-        chosen = np.array([takes_part(position) for position in self.positions], dtype=np.bool_)
+        chosen = np.array(
+            [takes_part(position) for position in self.positions.tolist()], dtype=np.bool_
+        )
         chunks = self.everything.chunks
         chunks = chunks[chosen[chunks[:, 0]]]
         return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()))
@@ -134,7 +139,7 @@ def make_group(
     chunks = cut_chunks(variables, blocks, CHUNK)
     return Group(
         like=np.empty(0, dtype),
-        positions=tuple(positions),
+        positions=np.array(positions, np.int64),
         blocks=blocks,
         pointers=pointers,
         layout=layout,

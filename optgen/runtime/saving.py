@@ -65,6 +65,7 @@ class Saving(StateAccess):
 
     def _checkpoint(self) -> Checkpoint:
         """Return everything that a file needs; arrays of the host are live."""
+        self._check_training("save")
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
@@ -82,6 +83,7 @@ class Saving(StateAccess):
         return Checkpoint(header, arrays)
 
     def _restore(self, checkpoint: Checkpoint, custom_objects: Mapping[str, Any]) -> None:
+        self._check_training("load")
         header = checked_header(checkpoint.header, type(self).__name__, self._state)
         # A new optimizer takes everything first, so that a refusal leaves this one alone.
         config = self._with_own_callables(header["config"], custom_objects)
@@ -162,6 +164,7 @@ class Saving(StateAccess):
         A copy has copies of the variables, too; copied or pickled together with a model, it goes
         on with the variables of the model's copy.
         """
+        self._check_training("copy")
         remade = ("_reader", "_mode", "_programs")
         found = {name: value for name, value in vars(self).items() if name not in remade}
         found["version"] = VERSION

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list
 from optgen.runtime.device_arrays import assign, interface_of, layout_of, to_host
-from optgen.runtime.stateful import LARGEST_COUNT, Stateful
+from optgen.runtime.evaluation import Evaluating
+from optgen.runtime.stateful import LARGEST_COUNT
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
 
@@ -28,7 +29,7 @@ class ArrayList(list[Array]):
         return self
 
 
-class StateAccess(Stateful):
+class StateAccess(Evaluating):
     """Lists of the state in the two orders of Keras, and slots by name."""
 
     @property

@@ -41,6 +41,7 @@ class Stateful(Configured):
         self._excluded_names: tuple[str, ...] = ()
         self._added_weights: dict[str, Array] = {}
         self._warned = False
+        self._in_training: list[Any] | None = None
         self._programs = self._new_programs()
 
     def _new_programs(self) -> Programs:
@@ -177,6 +178,8 @@ class Stateful(Configured):
         state = self._state
         if state is None:
             raise ValueError("the optimizer is not built; it has no averages yet.")
+        if self._in_training is not None:
+            raise ValueError("finalize_variable_values: call train() first, which ends eval().")
         given = state.variables if var_list is None else as_list("variables", var_list)
         arrays = as_arrays(given)
         if len(arrays) != len(state.variables):

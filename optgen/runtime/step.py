@@ -8,6 +8,7 @@ from functools import cached_property
 
 from optgen.runtime.description import Mode, StageScalars
 from optgen.runtime.launch import may_run_in_parallel
+from optgen.runtime.notice import noticed
 from optgen.runtime.phases import PreparedPhase, Scalars, prepare
 from optgen.runtime.plan import Participants
 from optgen.runtime.settings import Settings
@@ -81,21 +82,19 @@ class Programs:
         )
 
 
-def scalars_of_call(settings: Settings, numbers: Scalars, iterations: int) -> Scalars:
-    """Return the scalars that settings and the count of updates give, by name.
+def add_counts(scalars: Scalars, settings: Settings, iterations: int) -> None:
+    """Add the scalars that follow from the count of updates.
 
     Args:
+        scalars: the values of hyperparameters and common arguments in this call.
         settings: which common stages are on.
-        numbers: the values of hyperparameters and common arguments in this call.
         iterations: updates made before this call.
     """
-    scalars = dict(numbers)
     scalars["iterations"] = float(iterations)
     scalars["t"] = float(iterations + 1)
     if "overwrite" in settings.stages:
         due = (iterations + 1) % settings.values["ema_overwrite_frequency"] == 0
         scalars["overwrite_now"] = 1.0 if due else 0.0
-    return scalars
 
 
 def are_finite(check: Sequence[PreparedPhase], state: State, participants: Participants) -> bool:
@@ -129,9 +128,11 @@ def run_call(
         settings: which common stages are on.
         updates: whether the call updates or only accumulates.
     """
-    kind = (id(program), updates, may_run_in_parallel(), participants.kind)
+    parallel = participants.large and may_run_in_parallel()
+    kind = (id(program), updates, parallel, participants.kind)
     if kind not in state.rehearsed:
-        _launch_all(program, state, participants, dict(scalars), settings, updates, True)
+        with noticed("compiling kernels, which the next start finds in Numba's cache"):
+            _launch_all(program, state, participants, dict(scalars), settings, updates, True)
         state.rehearsed.add(kind)
     new_values = _launch_all(program, state, participants, scalars, settings, updates, False)
     state.tables.finish()

@@ -84,7 +84,7 @@ class Oracle:
                 found[key] = np.asarray(self.step_slots[key])
         return found
 
-    def adopt(self, arrays: Mapping[str, Array]) -> None:
+    def take_over(self, arrays: Mapping[str, Array]) -> None:
         """Go on from the state of an optimizer that has taken as many calls."""
         for key, array in arrays.items():
             name, _, position = key.rpartition("/")
@@ -151,6 +151,18 @@ class Oracle:
         if updates:
             self.step_slots = {name: state.step[name] for name in self.step_slots}
         self.raw += 1
+
+    def evaluate(self) -> list[Array]:
+        """The values that the variables have for an evaluation; they stay as they are."""
+        kept = [tensor["w"] for tensor in self.tensors]
+        code = variant(self.program.evaluation, f"{self.mode}_evaluation")
+        # Between steps, the step is the last one.
+        values = self._step_values()
+        run(code, State({**values, "t": values["iterations"]}, self.tensors), ())
+        found = self.variables
+        for tensor, w in zip(self.tensors, kept, strict=True):
+            tensor["w"] = w
+        return found
 
     def _step_values(self) -> dict[str, float]:
         iterations = self.raw // (self.arguments["gradient_accumulation_steps"] or 1)

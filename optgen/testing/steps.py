@@ -93,5 +93,5 @@ def compare_with_interpreter(
         ulps = 1 if others else 0
         worst = max(worst, assert_near(actual, expected, ulps, tolerances, when))
         for oracle in oracles if others else ():
-            oracle.adopt(actual)
+            oracle.take_over(actual)
     return worst

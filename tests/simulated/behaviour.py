@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numba import cuda
 
-from generated import SGD, Adam, NovoGrad
+from generated import SGD, Adam, NovoGrad, ScheduleFreeAdamW
 from optgen.runtime.cuda import running, streams, tables
 from optgen.runtime.loss_scale import LossScaleOptimizer
 from tests.generated_classes import everything_on
@@ -442,3 +442,20 @@ def test_a_block_of_threads_is_as_large_as_its_work() -> None:
     assert [tables.threads_for(n) for n in (0, 1, 2, 3, 33, 256, 4096)] == [
         1, 1, 2, 4, 64, 256, 256,
     ]  # fmt: skip
+
+
+# Evaluation --------------------------------------------------------------------------------
+
+
+def test_values_for_evaluation_are_those_of_the_host() -> None:
+    on_host, on_device = values(), device_arrays(values())
+    host = stepped(ScheduleFreeAdamW(), on_host)
+    device = stepped(ScheduleFreeAdamW(), on_device)
+    before = as_bytes(on_device)
+    for _ in range(2):
+        host.eval()
+        device.eval()
+        assert as_bytes(on_device) == as_bytes(on_host) != before
+        host.train()
+        device.train()
+        assert as_bytes(on_device) == as_bytes(on_host) == before

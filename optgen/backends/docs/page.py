@@ -104,6 +104,7 @@ def emit_page(
             summary=line(documentation.summary),
             description=blocks(documentation.description),
             modes=list(_mode_sections(program, dict(documentation.modes))),
+            evaluation=_evaluation(program),
             arguments=_arguments(program.hyperparameters),
             common=_arguments(common),
             slots=_slots(program),
@@ -155,6 +156,11 @@ def _mode_sections(program: Program, docs: Mapping[str, str]) -> Iterator[_ModeS
             blocks(docs.get(mode.name, "")),
             _formulas(mode, notation),
         )
+
+
+def _evaluation(program: Program) -> str:
+    """What variables are while a model is evaluated; empty if they are what they are."""
+    return _formulas(program.evaluations[0], notation_of(program)) if program.evaluations else ""
 
 
 def _formulas(mode: Mode, notation: Notation) -> str:

@@ -115,3 +115,8 @@ def _modes(program: Program, docs: dict[str, str]) -> Iterable[str]:
             yield from (*_paragraphs(docs[mode.name]), "")
         yield from (f"    {' '.join(e.text.split())}" for e in mode.equations)
         yield ""
+    for mode in program.evaluations[:1]:
+        yield "`eval()` gives the variables other values until `train()`:"
+        yield ""
+        yield from (f"    {' '.join(e.text.split())}" for e in mode.equations)
+        yield ""

@@ -36,7 +36,7 @@ def emit_class(
 
     Args:
         program: the optimizer.
-        modes: its modes, in the program's order.
+        modes: its modes, in the program's order, and after them its evaluations.
         source: the spec it comes from.
         documentation: what the spec says in words.
     """
@@ -98,6 +98,9 @@ def _attributes(program: Program) -> Iterable[str]:
     yield from _tuple("hyperparameters", "Hyperparameter", map(_fields, program.hyperparameters))
     if program.slots:
         yield from _tuple("slots", "Slot", (_slot_fields(slot, program) for slot in program.slots))
+    if program.evaluations:
+        constants = [mode_constant(mode.name) for mode in program.evaluations]
+        yield call("evaluations = ", (*constants, "") if len(constants) == 1 else constants)
     yield "stage_scalars = common.STAGE_SCALARS"
     yield "accumulate = common.ACCUMULATE_MODE"
     yield "rest = common.REST_MODE"

@@ -23,6 +23,8 @@ from optgen.backends.step_scalars import ScalarFunction, stage_functions
 HELPERS = (
     "BLOCK",
     "LANES",
+    "chunk_of_block",
+    "chunk_of_tile",
     "chunk_sums",
     "elements",
     "exp",
@@ -37,6 +39,7 @@ HELPERS = (
     "numbers",
     "optional_elements",
     "optional_number",
+    "range_of_thread",
     "rounded",
     "row_of_thread",
     "sign",
@@ -80,7 +83,7 @@ def emit_cuda_module(
 
 
 def _element_loop(array: str) -> list[str]:
-    return [f"    for i in range(cuda.threadIdx.x, {array}.size, cuda.blockDim.x):"]
+    return [f"    for i in range_of_thread({array}.size):"]
 
 
 def _block_loop(array: str, lanes: Sequence[Lanes]) -> list[str]:
@@ -125,7 +128,8 @@ def _imports(text: str) -> str:
     used = names_used(text)
     lines = ["import numpy as np"] if "np" in used else []
     numba = [name for name in ("cuda", "float64") if name in used]
-    lines += [f"from numba import {', '.join(numba)}", ""]
+    lines += [f"from numba import {', '.join(numba)}"] if numba else []
+    lines += [""] if lines else []
     decorators = [name for name in ("device", "kernel", "kernel_if") if name in used]
     lines.append(f"from optgen.runtime.cuda.compilation import {', '.join(decorators)}")
     lines.append(import_line("optgen.runtime.cuda.kernels", HELPERS, used))

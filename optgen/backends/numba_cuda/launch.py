@@ -11,11 +11,15 @@ from optgen.backends.step_scalars import ScalarFunction
 
 def chunks_kernel(text: PhaseText) -> str:
     """The kernel that runs a phase over the chunks of all variables of a dtype."""
-    how = f"Run `{text.name}` over all variables, a block of threads for each chunk."
+    whose, chunk = (
+        ("a block of threads for each chunk", "chunk_of_block(tables)")
+        if text.phase.reductions
+        else ("tiles of threads for each chunk", "chunk_of_tile(tables)")
+    )
     lines = [
         call(f"@kernel\ndef {text.name}_chunks", DRIVER_ARGUMENTS, tail=":"),
-        docstring([how], 1),
-        "    chunk = cuda.blockIdx.x",
+        docstring([f"Run `{text.name}` over all variables, {whose}."], 1),
+        f"    chunk = {chunk}",
     ]
     return "\n".join([*lines, *chunk_body(text)])
 

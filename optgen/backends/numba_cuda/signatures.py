@@ -14,7 +14,7 @@ from optgen.ir.program import Schedule
 LIKE = "like"
 """The type of the elements."""
 
-TABLE_ENTRIES = 15
+TABLE_ENTRIES = 16
 """Addresses and lengths in the ``tables`` of a kernel, see ``runtime/cuda/kernels.py``."""
 
 Type = str | None | tuple["Type", ...]

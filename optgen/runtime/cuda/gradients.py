@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optgen.runtime.arrays import Array, address_of, check_gradient
 from optgen.runtime.device_arrays import (
@@ -13,7 +13,7 @@ from optgen.runtime.device_arrays import (
     layout_of,
     mixture,
 )
-from optgen.runtime.gradients import Gradients
+from optgen.runtime.gradients import Gradients, Located
 
 if TYPE_CHECKING:
     from optgen.runtime.cuda.tables import DeviceTables
@@ -34,7 +34,7 @@ class DeviceGradientReader:
         self._expected = [(w.dtype.str, w.shape, w.itemsize, w.nbytes) for w in state.layouts]
         self._places = [_place(variable) for variable in state.variables]
 
-    def read(self, gradients: Sequence[object]) -> Gradients:
+    def read(self, gradients: Sequence[Any]) -> Gradients:
         """Check the gradients of one call; changes no array that anyone can see.
 
         Args:
@@ -48,11 +48,11 @@ class DeviceGradientReader:
         state = self._state
         self._follow_variables()
         may_touch = state.regions.may_touch
-        addresses: list[int] = []
-        unusual: list[tuple[int, Array]] = []
+        located: list[Located] = []
+        missing: list[int] = []
         for position, gradient in enumerate(gradients):
             if gradient is None:
-                addresses.append(0)
+                missing.append(position)
                 continue
             interface = self._interface(position, gradient)
             typestr, shape, itemsize, nbytes = self._expected[position]
@@ -65,20 +65,22 @@ class DeviceGradientReader:
                 and address % itemsize == 0
                 and not may_touch(address, address + nbytes)
             ):
-                addresses.append(address)
+                located.append((position, address, None))
                 continue
             layout = self._check(position, gradient, interface)
-            if layout.dtype.str != typestr or not layout.flags.c_contiguous:
-                unusual.append((position, layout))
-            addresses.append(address_of(layout))
-        missing = sum(gradient is None for gradient in gradients)
-        if missing == len(gradients):
+            is_usual = layout.dtype.str == typestr and layout.flags.c_contiguous
+            located.append((position, address_of(layout), None if is_usual else layout))
+        if len(missing) == len(gradients):
             raise ValueError(
                 "gradients: expected a gradient for at least one variable, received only None."
             )
         pattern = tuple(gradient is not None for gradient in gradients)
         participants = state.participants(pattern) if missing else state.all_present
-        return Gradients([addresses], unusual, missing, participants)
+        return Gradients(participants, missing, gradients, False, located)
+
+    def read_pairs(self, pairs: Sequence[Any]) -> Gradients | None:
+        """Return None: pairs of device arrays have to be taken apart."""
+        return None
 
     def _interface(self, position: int, gradient: object) -> Interface:
         what, variable = f"gradient of variable {position}", self._state.variables[position]
@@ -129,7 +131,13 @@ class DeviceGradientReader:
         Args:
             gradients: the result of ``read``, which the caller keeps alive during the launches.
         """
-        self._tables.point_at(self._state.layouts, gradients.addresses[0], gradients.unusual)
+        addresses = [0] * len(gradients.given)
+        unusual = []
+        for position, address, layout in gradients.located:
+            addresses[position] = address
+            if layout is not None:
+                unusual.append((position, layout))
+        self._tables.point_at(self._state.layouts, addresses, unusual)
 
 
 def _place(variable: object) -> tuple[object, ...]:

@@ -2,7 +2,8 @@
 
 A kernel's ``tables`` are integers; the first ones are addresses in device memory:
 
-0. chunks, int64[chunks, 4]: variable, first element in C order, length, first block;
+0. chunks, int64[chunks, 4]: variable, first element in C order, length, first block; those
+   longer than SHORT come first;
 1. rows, int64[n]: the variables that take part, empty ones included;
 2. blocks, int64[variables, 2]: first block, number of blocks;
 3. pointers, int64[variables, streams]: address of the variable, its gradient, its average, its
@@ -10,11 +11,21 @@ A kernel's ``tables`` are integers; the first ones are addresses in device memor
 4. tensor, float64[variables, columns]: one number per variable;
 5. block sums, float64[blocks, reductions];
 6. step, float64[numbers]: sums over all variables and what follows from them;
-7. how many chunks, rows, variables, streams, columns, blocks, reductions and step numbers there
-   are.
+7. how many chunks, rows, variables, streams, columns, blocks, reductions, step numbers, and
+   chunks longer than SHORT there are.
 
 Variables are rows in the order of build, whatever their dtype.  The functions mean what those of
 the same names in ``runtime/kernels.py`` mean, and add in the same order.
+
+How chunks are given to threads: a loop without a reduction is launched with blocks of two
+dimensions, WARP threads by up to TILES; each row of threads is a tile. A chunk longer than SHORT
+gets a block of its own, whose tiles take a run of its elements each; the other chunks get a tile
+each, so that small variables share blocks. Every tile has SHORT elements at most: however large and
+small variables are mixed, no thread works much longer than the others, and a small one leaves less
+than a warp idle. Since a block finds out by its index alone which of the two it is, one launch does
+for all, and no table holds more rows than there are chunks of CHUNK elements; a row per tile would
+be eight times as many. A loop with a reduction keeps a block for each chunk, because all threads
+of a block add the sum of its elements in a fixed order.
 """
 
 from __future__ import annotations
@@ -22,7 +33,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, float64
+from numba import float32, float64, uint64
 
 from optgen.runtime.cuda.compilation import SIMULATED, device, inlined, kernel
 
@@ -64,6 +75,11 @@ else:
 __all__ = [
     "BLOCK",
     "LANES",
+    "SHORT",
+    "TILES",
+    "WARP",
+    "chunk_of_block",
+    "chunk_of_tile",
     "chunk_sums",
     "copy_elements",
     "elements",
@@ -79,6 +95,7 @@ __all__ = [
     "numbers",
     "optional_elements",
     "optional_number",
+    "range_of_thread",
     "rounded",
     "row_of_thread",
     "sign",
@@ -95,6 +112,16 @@ BLOCK = 4096
 
 LANES = 256
 """Independent accumulators within a block."""
+
+WARP = 4 if SIMULATED else 32
+"""Threads of a tile: those that read memory together. The simulator has a thread of Python for each
+and would spend most of its time with idle ones."""
+
+TILES = 8
+"""The most tiles of a block."""
+
+SHORT = BLOCK // TILES
+"""The most elements of a chunk that gets a tile: a tile's part of the longest chunk."""
 
 
 @device
@@ -120,6 +147,40 @@ def step_numbers(tables: Any) -> Any:
     return vector(float64(0.0), tables[6], tables[14])
 
 
+@device
+def chunk_of_block(tables: Any) -> Any:
+    """Return the chunk of a block of threads: variable, first element, length, first block."""
+    chunks, chunk = _chunks(tables), cuda.blockIdx.x
+    return chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2], chunks[chunk, 3]
+
+
+@device
+def chunk_of_tile(tables: Any) -> Any:
+    """Return what a tile works on: variable, first element, length.
+
+    That is a short chunk, or a part of the long chunk of its block, which begins at a multiple of
+    WARP. The length is 0 if nothing is left for the tile.
+    """
+    chunks, tile, count_of_long = _chunks(tables), cuda.threadIdx.y, tables[15]
+    chunk = cuda.blockIdx.x
+    if chunk < count_of_long:
+        part = (chunks[chunk, 2] + TILES * WARP - 1) // (TILES * WARP) * WARP
+        start = min(tile * part, chunks[chunk, 2])
+        length = min(part, chunks[chunk, 2] - start)
+        return chunks[chunk, 0], chunks[chunk, 1] + start, length
+    chunk = count_of_long + (chunk - count_of_long) * cuda.blockDim.y + tile
+    if chunk < tables[7]:
+        return chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    return chunks[0, 0], chunks[0, 1], 0
+
+
+@device
+def range_of_thread(length: Any) -> Any:
+    """Return the indices that a thread of a tile takes of ``length``: every one of WARP."""
+    # Numba lets a signed index count from the end, which takes instructions for each element.
+    return range(uint64(cuda.threadIdx.x), uint64(length), uint64(WARP))
+
+
 @inlined
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
@@ -127,13 +188,11 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     Args:
         like: a number of the type of the elements.
         tables: the kernel's tables, see above.
-        chunk: row of the table of chunks.
+        chunk: variable, first element and length, of ``chunk_of_block`` or ``chunk_of_tile``.
         stream: column of the table of pointers.
     """
-    chunks = _chunks(tables)
     pointers = int64_table(tables[3], tables[9], tables[10])
-    address = pointers[chunks[chunk, 0], stream] + chunks[chunk, 1] * itemsize(like)
-    return vector(like, address, chunks[chunk, 2])
+    return vector(like, pointers[chunk[0], stream] + chunk[1] * itemsize(like), chunk[2])
 
 
 @inlined
@@ -145,7 +204,7 @@ def optional_elements(like: Any, on: Any, tables: Any, chunk: Any, stream: Any) 
 @device
 def number(tables: Any, chunk: Any, column: Any) -> Any:
     """Return one of the numbers, float64, of a chunk's variable."""
-    return numbers(tables)[_chunks(tables)[chunk, 0], column]
+    return numbers(tables)[chunk[0], column]
 
 
 @device
@@ -171,12 +230,14 @@ def row_of_thread(tables: Any) -> Any:
 
 @inlined
 def chunk_sums(tables: Any, chunk: Any) -> Any:
-    """Return the block sums of a chunk: float64[its blocks, reductions], to be written."""
-    chunks = _chunks(tables)
-    first = chunks[chunk, 3]
-    count = (chunks[chunk, 2] + BLOCK - 1) // BLOCK
-    reductions = tables[13]
-    return float64_table(tables[5] + first * reductions * 8, count, reductions)
+    """Return the block sums of a chunk: float64[its blocks, reductions], to be written.
+
+    Args:
+        tables: the kernel's tables.
+        chunk: what ``chunk_of_block`` returns.
+    """
+    count, reductions = (chunk[2] + BLOCK - 1) // BLOCK, tables[13]
+    return float64_table(tables[5] + chunk[3] * reductions * 8, count, reductions)
 
 
 @device

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from optgen.runtime.cuda.compilation import has_work
 from optgen.runtime.cuda.kernels import sum_over_variables
-from optgen.runtime.cuda.launch import compile_for, kernel_of, launch, threads_for
+from optgen.runtime.cuda.launch import (
+    Threads,
+    compile_for,
+    kernel_of,
+    launch,
+    threads_for,
+    tiled_grid,
+)
 from optgen.runtime.description import StageScalars
 from optgen.runtime.phases import PreparedPhase, Scalars
 
@@ -23,7 +30,7 @@ class Run:
     Attributes:
         selection: which ones.
         addresses: entries 2 to 6 of a kernel's tables; see ``kernels.py``.
-        counts: the last entries, from the number of variables on.
+        counts: the last entries but one, from the number of variables on.
         step_names: where on the device sums over all variables, and what follows from them, are.
         fold_threads: how many threads combine the blocks of a variable.
         stream: on which everything takes its turn.
@@ -84,13 +91,18 @@ class Run:
             threads = threads_for(rows)
             blocks = -(-rows // threads)
             self._launch(kernel, blocks, threads, (self._tables(None), values, stages))
+        fold = kernel_of(path, "fold")
         if kernel := kernel_of(path, "chunks"):
             for chunks in self.selection.chunks:
                 tables = self._tables(chunks)
                 arguments = (chunks.like, tables, values, stages, average, accumulator)
-                self._launch(kernel, chunks.count, chunks.threads, arguments)
-        if kernel := kernel_of(path, "fold"):
-            self._launch(kernel, rows, self.fold_threads, (self._tables(None),))
+                if fold:
+                    self._launch(kernel, chunks.count, chunks.threads, arguments)
+                else:
+                    grid = tiled_grid(chunks.count, chunks.count_of_long)
+                    self._launch(kernel, *grid, arguments)
+        if fold:
+            self._launch(fold, rows, self.fold_threads, (self._tables(None),))
 
     def _sum(self, column: int, index: int) -> None:
         rows = self.selection.count
@@ -99,11 +111,15 @@ class Run:
 
     def _tables(self, chunks: Chunks | None) -> tuple[int, ...]:
         """Return the tables of a kernel."""
-        address, count = (0, 0) if chunks is None else (chunks.address, chunks.count)
-        selection = self.selection
-        return (address, selection.rows, *self.addresses, count, selection.count, *self.counts)
+        address, count, count_of_long = (
+            (0, 0, 0) if chunks is None else (chunks.address, chunks.count, chunks.count_of_long)
+        )
+        rows, variables = self.selection.rows, self.selection.count
+        return (address, rows, *self.addresses, count, variables, *self.counts, count_of_long)
 
-    def _launch(self, kernel: Any, blocks: int, threads: int, arguments: tuple[Any, ...]) -> None:
+    def _launch(
+        self, kernel: Any, blocks: int, threads: Threads, arguments: tuple[Any, ...]
+    ) -> None:
         if not self.rehearsal:
             launch(kernel, blocks, threads, self.stream, arguments)
         elif blocks:

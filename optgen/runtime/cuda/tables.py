@@ -16,7 +16,7 @@ from numba import cuda
 from optgen.runtime.arrays import Array, address_of
 from optgen.runtime.cuda.copies import Copies, Uploaded, device_address
 from optgen.runtime.cuda.gradients import DeviceGradientReader
-from optgen.runtime.cuda.kernels import BLOCK
+from optgen.runtime.cuda.kernels import BLOCK, SHORT
 from optgen.runtime.cuda.launch import threads_for
 from optgen.runtime.cuda.running import Run
 from optgen.runtime.description import Mode
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from optgen.runtime.state import State
 
 CHUNK = BLOCK
-"""Elements of a block of threads: the fewest that reductions allow, to fill a device soonest."""
+"""The most elements of a block of threads: the fewest that reductions allow, so that a device is
+filled soonest."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class Chunks:
         like: a number of the dtype.
         address: of int64[count, 4] on the device.
         count: how many there are.
-        threads: how many threads work on each.
+        count_of_long: how many are longer than SHORT; they come first.
+        threads: how many threads work on each in a loop with a reduction.
     """
 
     like: Any
     address: int
     count: int
+    count_of_long: int
     threads: int
 
 
@@ -95,6 +98,7 @@ class DeviceTables:
         blocks = number_blocks(layouts)
         dtypes = dict.fromkeys(w.dtype for w in layouts)
         pieces = cut_chunks(layouts, blocks, CHUNK)
+        pieces = pieces[np.argsort(pieces[:, 2] <= SHORT, kind="stable")]
         of_dtype = {d: np.array([w.dtype == d for w in layouts]) for d in dtypes}
         self._pieces = [(d.type(0), pieces[of_dtype[d][pieces[:, 0]]]) for d in dtypes]
         self._blocks = memory.placed(blocks)
@@ -161,7 +165,7 @@ class DeviceTables:
 
     def _selection(self, tables: Sequence[Table], addresses: Sequence[int]) -> Selection:
         chunks = tuple(
-            Chunks(like, address, len(table), threads_for(int(table[:, 2].max(initial=1))))
+            _chunks(like, address, table)
             for (like, _), table, address in zip(
                 self._pieces, tables[1:], addresses[1:], strict=True
             )
@@ -259,7 +263,7 @@ class DeviceTables:
         return (device_address(self._blocks), pointers, *map(device_address, others))
 
     def _counts(self) -> tuple[int, ...]:
-        """Return the last entries of a kernel's tables, from the number of variables on."""
+        """Return the last entries but one of a kernel's tables, from how many variables on."""
         rows, streams = self._pointers.shape
         blocks, reductions = self._block_sums.shape
         return (rows, streams, self._tensor.shape[1], blocks, reductions, self._step.size)
@@ -279,6 +283,14 @@ class DeviceTables:
         if self._strided:
             with self._memory.context():
                 self._scatter.run(self._strided, self._memory.stream())
+
+
+def _chunks(like: Any, address: int, table: Table) -> Chunks:
+    """Return chunks that are at an address on the device and in a table here."""
+    lengths = table[:, 2]
+    count_of_long = int(np.count_nonzero(lengths > SHORT))
+    threads = threads_for(int(lengths.max(initial=1)))
+    return Chunks(like, address, len(table), count_of_long, threads)
 
 
 def _address(array: object) -> int:

@@ -1,0 +1,85 @@
+"""Values that the variables have while a model is evaluated, between steps."""
+
+from __future__ import annotations
+
+from optgen.runtime.description import Mode
+from optgen.runtime.phases import prepare
+from optgen.runtime.stateful import Stateful
+from optgen.runtime.step import add_counts
+
+
+class Evaluating(Stateful):
+    """What gives the variables other values for an evaluation, and takes them back.
+
+    Attributes:
+        evaluations: what computes these values, in the order of the modes; empty if a model is
+            evaluated with the variables as steps leave them.
+    """
+
+    evaluations: tuple[Mode, ...] = ()
+
+    @property
+    def evaluating(self) -> bool:
+        """Whether the variables have the values for evaluation."""
+        return self._in_training is not None
+
+    def eval(self) -> None:
+        """Give the variables the values that a model should be evaluated and shipped with.
+
+        What they held is kept, at the cost of a copy of them, and comes back with ``train``, every
+        bit of it; steps are refused until then. A second call changes nothing, and neither does
+        one to an optimizer whose variables always have these values.
+
+        Raises:
+            ValueError: if the optimizer is not built, or a variable has become read-only.
+        """
+        state = self._built_state()
+        mode = self._evaluation()
+        if mode is None or self.evaluating:
+            return
+        for position, variable in enumerate(state.variables):
+            state.memory.check_writable(position, variable)
+        phases = prepare(mode, (), frozenset(), ())
+        scalars = dict(self._settings.constants)
+        asked = self._settings.callables
+        scalars.update(zip(asked, self._settings.numbers_now(self._arguments, asked), strict=True))
+        done = int(self.iterations)
+        add_counts(scalars, self._settings, done)
+        # Between steps the step is the last one, whose values the slots hold.
+        scalars["t"] = float(done)
+        scalars["learning_rate"] = self.learning_rate
+        scalars |= {name: float(array) for name, array in state.step_slots.items()}
+        everyone = state.all_present.present
+        state.tables.run(phases, everyone, dict(scalars), None, None, True)
+        kept = [state.memory.copied(variable) for variable in state.variables]
+        state.tables.run(phases, everyone, scalars, None, None)
+        state.tables.finish()
+        self._in_training = kept
+
+    def train(self) -> None:
+        """Give the variables back the values that they had before ``eval``.
+
+        Whatever was written into them in between is lost. Without ``eval`` nothing changes.
+
+        Raises:
+            ValueError: if a variable has become read-only.
+        """
+        if self._in_training is None:
+            return
+        state = self._built_state()
+        for position, variable in enumerate(state.variables):
+            state.memory.check_writable(position, variable)
+        state.memory.copy_all(list(zip(state.variables, self._in_training, strict=True)))
+        self._in_training = None
+
+    def _evaluation(self) -> Mode | None:
+        name = f"{self._mode.name}_evaluation"
+        return next((mode for mode in self.evaluations if mode.name == name), None)
+
+    def _check_training(self, what: str) -> None:
+        """Raise ValueError if the variables have the values for evaluation."""
+        if self._in_training is not None:
+            raise ValueError(
+                f"{what}: expected the variables as steps leave them, but they have the values for "
+                "evaluation; call train() first."
+            )

@@ -1,0 +1,29 @@
+"""A line about what takes long, while it does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PATIENCE = 1.0
+"""Seconds after which a user wonders."""
+
+_log = logging.getLogger("optgen")
+
+
+@contextmanager
+def noticed(what: str) -> Iterator[None]:
+    """Say what is going on if it takes more than a second: a warning of the logger ``optgen``.
+
+    Args:
+        what: what is going on, in words.
+    """
+    timer = threading.Timer(PATIENCE, _log.warning, ("optgen is %s ...", what))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
