@@ -13,37 +13,37 @@ import pytest
 
 from optgen.ir.expr import symbols
 from optgen.testing import Case, check_named
-from optgen.testing.pairwise import single_and_covering_arguments
 from tests.generated_classes import Arguments
 from tests.oracle import CORE, Oracle, compiled, spec_modes, spec_names, subject
-from tests.parity import against_reference, drawn_arguments
-from tests.references.comparison import random_run
+from tests.parity.measuring import against_reference, drawn_arguments, row_of_common_arguments
+from tests.references.comparison import defaults, random_run
+from tests.references.sources import rule_of
 
-PARITY = check_named("parity")
+COMPARED = ("parity", "zeros", "magnitudes", "non_finite")
+"""Comparisons with the interpreter, along gradients of all kinds, by the same kernels."""
 
 
 def sampled_cases() -> list[Any]:
     """A case with common arguments for each mode of the specs that other tests leave out."""
     found = []
-    for number, (spec, mode) in enumerate(spec_modes()):
-        if spec in CORE:
-            continue
-        tested = subject(spec)
-        rows = list(single_and_covering_arguments(tested.declared).values())
-        case = Case(mode, "float32", rows[number % len(rows)])
-        found.append(pytest.param(spec, case, id=f"{spec}-{case}"))
+    for spec, mode in spec_modes():
+        if spec not in CORE:
+            case = Case(mode, "float32", row_of_common_arguments(spec, mode))
+            found.append(pytest.param(spec, case, id=f"{spec}-{case}"))
     return found
 
 
 @pytest.mark.parametrize(("spec", "case"), sampled_cases())
 def test_a_mode_equals_the_interpreter(spec: str, case: Case) -> None:
-    figure = PARITY.run(subject(spec), case).figure
-    if subject(spec).is_exact(case.mode):
-        assert figure == 0.0
+    for name in COMPARED:
+        figure = check_named(name).run(subject(spec), case).figure
+        if subject(spec).is_exact(case.mode):
+            assert figure == 0.0, name
 
 
-@pytest.mark.parametrize(("spec", "mode"), spec_modes(), ids="-".join)
-@pytest.mark.filterwarnings("ignore:.*no gradient:UserWarning")
+@pytest.mark.parametrize(
+    ("spec", "mode"), [pytest.param(*pair, id="-".join(pair)) for pair in spec_modes()]
+)
 def test_a_mode_equals_its_reference(spec: str, mode: str) -> None:
     against_reference(spec, mode)
 
@@ -97,6 +97,15 @@ def state_after(spec: str, mode: str, arguments: Arguments, *, tiny: bool) -> li
     names = [slot.name for slot in oracle.update.slots if slot.name not in oracle.step_slots]
     state = [tensor[name] for tensor in oracle.tensors for name in ("w", *names) if name in tensor]
     return [np.asarray(x).tobytes() for x in [*state, *oracle.step_slots.values()]]
+
+
+@pytest.mark.parametrize("spec", spec_names())
+def test_arguments_are_those_of_the_reference(spec: str) -> None:
+    """In the same order, with the same defaults, which other tests compare with the source's."""
+    theirs = defaults(rule_of(spec))
+    ours = {h.name: h.default for h in compiled(spec).program.hyperparameters}
+    assert ours == {name: theirs[name] for name in ours}
+    assert list(ours) == [name for name in theirs if name in ours]
 
 
 def test_every_hyperparameter_is_read_by_some_mode_or_condition() -> None:

@@ -20,7 +20,6 @@ from tests.references.adagrad import Adagrad
 from tests.references.adamax import Adamax
 from tests.references.comparison import (
     Arguments,
-    Gradients,
     assert_same_run,
     assert_same_slots,
     cases,
@@ -32,10 +31,12 @@ from tests.references.lamb import Lamb
 from tests.references.lion import Lion
 from tests.references.live_keras import load_keras
 from tests.references.nadam import Nadam
+from tests.references.peers.keras import KerasPeer
 from tests.references.pipeline import Pipeline, Rule
 from tests.references.rmsprop import RMSprop
 from tests.references.rule import SlottedRule
 from tests.references.schedule_free_adamw import ScheduleFreeAdamW
+from tests.references.sources import KERAS, rules_of
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras variables do not take NumPy 2's keyword yet.
@@ -43,18 +44,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Gradients do not exist:UserWarning",
 )
 
-RULES: list[type[SlottedRule]] = [
-    Adadelta,
-    Adafactor,
-    Adagrad,
-    Adamax,
-    Ftrl,
-    Lamb,
-    Lion,
-    Nadam,
-    RMSprop,
-    ScheduleFreeAdamW,
-]
+RULES: list[type[SlottedRule]] = [rule for rule in rules_of(KERAS) if issubclass(rule, SlottedRule)]
 
 ROUNDED = 6e-5
 
@@ -207,54 +197,16 @@ def keras() -> ModuleType:
     return load_keras()
 
 
-STATE = {
-    "m": ["_m", "_momentums"],
-    "v": ["_velocities", "_v"],
-    "u": ["_u"],
-    "z": ["_linears", "_momentums"],
-    "n": ["_accumulators"],
-    "u_product": ["_u_product"],
-    "momentum_buffer": ["_momentums"],
-    "average_gradient": ["_average_gradients"],
-    "accumulated_square": ["_accumulators"],
-    "accumulated_grad": ["_accumulated_grads"],
-    "accumulated_delta_var": ["_accumulated_delta_vars"],
-    "v_row": ["_r"],
-    "v_column": ["_c"],
-}
-"""Where Keras keeps what the slots hold; the first attribute that an optimizer has is the one."""
-
-
 def live_run(
-    keras: ModuleType,
-    rule: type[SlottedRule],
-    arguments: Arguments,
-    *,
-    tiny: bool = False,
-    **common: Any,
-) -> float:
-    """Compare a reference with the class of the same name, and return the worst difference."""
+    rule: type[SlottedRule], arguments: Arguments, *, tiny: bool = False, **common: Any
+) -> None:
+    """Compare a reference with the class of the same name."""
     seed = rule.__name__ + repr(arguments | common)
     start, gradients = random_run(seed, missing=True, tiny=tiny)
-    optimizer = getattr(keras.optimizers, rule.__name__)(**arguments, **common)
-    variables = [keras.Variable(w, dtype="float64") for w in start]
-    optimizer.build(variables)
-
-    def step(learning_rate: float, step_gradients: Gradients) -> list[Any]:
-        optimizer.learning_rate = learning_rate
-        with np.errstate(all="ignore"):  # Lamb divides by norms of zero, and drops the quotients
-            optimizer.apply(step_gradients, variables)
-        return [w.value for w in variables]
-
-    def state(index: int | None, name: str) -> Any:
-        [attribute, *_] = [name for name in STATE[name] if hasattr(optimizer, name)]
-        found = getattr(optimizer, attribute)
-        return (found if index is None else found[index]).value
-
+    peer = KerasPeer(rule, arguments, start, **common)
     reference = rule(**arguments)
-    worst = assert_same_run(reference, step, start, gradients, **common)
-    assert_same_slots(reference, state)
-    return worst
+    assert_same_run(reference, peer, start, gradients, **common)
+    assert_same_slots(reference, peer)
 
 
 @pytest.mark.parametrize(
@@ -265,18 +217,18 @@ def live_run(
         for label, arguments in cases(rule)
     ],
 )
-def test_live_keras(keras: ModuleType, rule: type[SlottedRule], arguments: Arguments) -> None:
-    live_run(keras, rule, arguments)
+def test_live_keras(rule: type[SlottedRule], arguments: Arguments) -> None:
+    live_run(rule, arguments)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_keras_with_tiny_gradients(keras: ModuleType, rule: type[SlottedRule]) -> None:
-    live_run(keras, rule, {}, tiny=True)
+def test_live_keras_with_tiny_gradients(rule: type[SlottedRule]) -> None:
+    live_run(rule, {}, tiny=True)
 
 
-def test_live_keras_caps_the_rate_of_adafactor(keras: ModuleType) -> None:
-    live_run(keras, Adafactor, {"learning_rate": 0.9})
-    live_run(keras, Adafactor, {"learning_rate": 0.9, "relative_step": False})
+def test_live_keras_caps_the_rate_of_adafactor() -> None:
+    live_run(Adafactor, {"learning_rate": 0.9})
+    live_run(Adafactor, {"learning_rate": 0.9, "relative_step": False})
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -287,11 +239,11 @@ def test_defaults_are_those_of_keras(keras: ModuleType, rule: type[SlottedRule])
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_keras_with_common_stages(keras: ModuleType, rule: type[SlottedRule]) -> None:
+def test_live_keras_with_common_stages(rule: type[SlottedRule]) -> None:
     # The decay comes before the update, so the references see the decayed variable, and
     # accumulation makes steps rarer than calls.
-    live_run(keras, rule, {}, weight_decay=0.1)
-    live_run(keras, rule, {}, gradient_accumulation_steps=2, clipvalue=1.5)
+    live_run(rule, {}, weight_decay=0.1)
+    live_run(rule, {}, gradient_accumulation_steps=2, clipvalue=1.5)
 
 
 # --- What the live comparison does not reach ----------------------------------------------

@@ -1,14 +1,8 @@
-"""The references of torch.optim's optimizers against PyTorch in float64, and against hand numbers.
-
-PyTorch counts steps per parameter and the references count all steps, so every parameter has a
-gradient in every step here.
-"""
+"""The references of torch.optim's optimizers against PyTorch in float64, and by hand."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,84 +11,36 @@ from numpy.testing import assert_allclose
 from tests.references.asgd import ASGD
 from tests.references.comparison import (
     Arguments,
-    Gradients,
     assert_same_run,
     assert_same_slots,
     cases,
     defaults,
     random_run,
 )
+from tests.references.peers.torch import TorchPeer, spelt_for_torch
 from tests.references.pipeline import Pipeline
 from tests.references.radam import RAdam
 from tests.references.rprop import Rprop
 from tests.references.rule import SlottedRule
+from tests.references.sources import TORCH, rules_of
 
-RULES: list[type[SlottedRule]] = [ASGD, RAdam, Rprop]
-
-
-@pytest.fixture(scope="module")
-def torch() -> Iterator[ModuleType]:
-    """PyTorch with float64 as default, the dtype of the numbers that it keeps per parameter."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield torch
-    torch.set_default_dtype(before)
-
-
-STATE = {
-    "m": "exp_avg",
-    "v": "exp_avg_sq",
-    "previous_gradient": "prev",
-    "step_size": "step_size",
-    "w_average": "ax",
-    "eta": "eta",
-    "mu": "mu",
-}
-"""What PyTorch calls the slots."""
-
-
-def spelt_for_torch(arguments: Arguments) -> Arguments:
-    """Return the arguments under PyTorch's names."""
-    renamed = {"learning_rate": "lr", "epsilon": "eps"}
-    pairs = {
-        ("beta_1", "beta_2"): "betas",
-        ("eta_minus", "eta_plus"): "etas",
-        ("step_size_min", "step_size_max"): "step_sizes",
-    }
-    spelt = dict(arguments)
-    for names, pair in pairs.items():
-        if names[0] in spelt:
-            spelt[pair] = tuple(spelt.pop(name) for name in names)
-    return {renamed.get(name, name): value for name, value in spelt.items()}
+RULES: list[type[SlottedRule]] = [rule for rule in rules_of(TORCH) if issubclass(rule, SlottedRule)]
 
 
 def live_run(
-    torch: ModuleType,
     rule: type[SlottedRule],
     arguments: Arguments,
     options: Arguments,
     *,
     tiny: bool = False,
     **common: Any,
-) -> float:
-    """Compare a reference with the class of the same name, and return the worst difference."""
+) -> None:
+    """Compare a reference with the class of the same name."""
     start, gradients = random_run(rule.__name__ + repr(arguments), tiny=tiny)
-    parameters = [torch.nn.Parameter(torch.tensor(w)) for w in start]
-    peer_class = getattr(torch.optim, rule.__name__)
-    optimizer = peer_class(parameters, **spelt_for_torch(arguments), **options)
-
-    def step(learning_rate: float, step_gradients: Gradients) -> list[Any]:
-        optimizer.param_groups[0]["lr"] = learning_rate
-        for parameter, g in zip(parameters, step_gradients, strict=True):
-            parameter.grad = torch.tensor(g)
-        optimizer.step()
-        return [parameter.detach().numpy() for parameter in parameters]
-
+    peer = TorchPeer(rule, arguments, start, **options)
     reference = rule(**arguments)
-    worst = assert_same_run(reference, step, start, gradients, **common)
-    assert_same_slots(reference, lambda i, name: optimizer.state[parameters[i]][STATE[name]])
-    return worst
+    assert_same_run(reference, peer, start, gradients, **common)
+    assert_same_slots(reference, peer)
 
 
 @pytest.mark.parametrize("foreach", [False, True])
@@ -106,27 +52,26 @@ def live_run(
         for label, arguments in cases(rule)
     ],
 )
-def test_live_torch(
-    torch: ModuleType, rule: type[SlottedRule], arguments: Arguments, foreach: bool
-) -> None:
-    live_run(torch, rule, arguments, {"foreach": foreach})
+def test_live_torch(rule: type[SlottedRule], arguments: Arguments, foreach: bool) -> None:
+    live_run(rule, arguments, {"foreach": foreach})
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_live_torch_with_tiny_gradients(torch: ModuleType, rule: type[SlottedRule]) -> None:
-    live_run(torch, rule, {}, {}, tiny=True)
+def test_live_torch_with_tiny_gradients(rule: type[SlottedRule]) -> None:
+    live_run(rule, {}, {}, tiny=True)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_defaults_are_those_of_torch(torch: ModuleType, rule: type[SlottedRule]) -> None:
+def test_defaults_are_those_of_torch(rule: type[SlottedRule]) -> None:
+    torch = pytest.importorskip("torch")
     theirs = inspect.signature(getattr(torch.optim, rule.__name__)).parameters
     for name, default in spelt_for_torch(defaults(rule)).items():
         assert theirs[name].default == default, name
 
 
-def test_decoupled_decay_of_radam_is_the_common_stage(torch: ModuleType) -> None:
+def test_decoupled_decay_of_radam_is_the_common_stage() -> None:
     options = {"weight_decay": 0.1, "decoupled_weight_decay": True}
-    live_run(torch, RAdam, {"learning_rate": 0.05}, options, weight_decay=0.1)
+    live_run(RAdam, {"learning_rate": 0.05}, options, weight_decay=0.1)
 
 
 def test_asgd_begins_its_mean_after_t0() -> None:

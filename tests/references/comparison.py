@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.testing import assert_allclose
@@ -17,8 +17,24 @@ from tests.references.rule import SlottedRule
 Array = NDArray[np.float64]
 Arguments = dict[str, Any]
 Gradients = Sequence[Array | None]
-Peer = Callable[[float, Gradients], Sequence[Any]]
-"""Makes one step with a learning rate and gradients, and returns the variables after it."""
+
+
+class Peer(Protocol):
+    """An optimizer that takes the same steps; it holds copies of the variables."""
+
+    def step(self, learning_rate: float, gradients: Gradients) -> Sequence[Any]:
+        """Return the variables after a step with a learning rate and gradients."""
+        ...
+
+    def state(self, index: int | None, slot: str) -> Any:
+        """Return what stands for a slot, with its elements in the same order.
+
+        Args:
+            index: The position of the variable; None for what the optimizer has once.
+            slot: The name that references and specs give to it.
+        """
+        ...
+
 
 SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2), (2, 1, 3, 2), (2, 3), (3, 2)]
 STARTS_AT_ZERO = 5
@@ -70,8 +86,16 @@ RANGES: dict[str, tuple[float, float]] = {
     "trust_coefficient": (0.01, 0.5),
     "dampening": (0.1, 0.5),
     "weight_decay": (0.01, 0.2),
+    "momentum": (0.3, 0.95),
+    "t_alpha_beta3": (4.0, 9.0),
 }
-"""What the other arguments are drawn from."""
+"""What the other arguments are drawn from, and those of `FLAGS` in a form that reads them."""
+
+INTEGERS: dict[str, tuple[int, int]] = {
+    "warmup_steps": (3, 7),
+    "steps_before_using_centered": (2, 6),
+}
+"""The same for integers: the least, and one more than the largest."""
 
 
 def cases(rule: type[Rule]) -> Iterator[tuple[str, Arguments]]:
@@ -135,7 +159,7 @@ def assert_same_run(
 
     Args:
         rule: The reference.
-        peer: Its peer, which holds copies of the variables.
+        peer: Its peer.
         start: The variables.
         gradients: Those of every step.
         rates: Learning rates, by the number of steps before them; by default the learning rate
@@ -154,7 +178,8 @@ def assert_same_run(
     for count, step_gradients in enumerate(gradients):
         rule.learning_rate = rates.get(count, rule.learning_rate)
         pipeline.step(step_gradients)
-        live = peer(rule.learning_rate, [None if g is None else g.copy() for g in step_gradients])
+        given = [None if g is None else g.copy() for g in step_gradients]
+        live = peer.step(rule.learning_rate, given)
         for w, expected in zip(pipeline.variables, live, strict=True):
             expected = np.asarray(expected)
             assert expected.dtype == np.float64
@@ -164,18 +189,12 @@ def assert_same_run(
     return worst
 
 
-def assert_same_slots(rule: SlottedRule, peer: Callable[[int | None, str], Any]) -> None:
-    """Assert that a reference and its peer hold the same state.
-
-    Args:
-        rule: The reference, after its last step.
-        peer: Gives the state that stands for a slot, with its elements in the same order, by the
-            position of the variable (None for what the optimizer has once) and the slot's name.
-    """
+def assert_same_slots(rule: SlottedRule, peer: Peer) -> None:
+    """Assert that a reference and its peer hold the same state after their last step."""
     for (index, name), slot in rule.slots.items():
         numbers = slot if isinstance(slot, tuple) else (slot,)
         actual = np.concatenate([np.ravel(part) for part in numbers])
-        expected = np.ravel(peer(index, name))
+        expected = np.ravel(peer.state(index, name))
         message = f"{name} of variable {index}"
         assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE, err_msg=message)
 

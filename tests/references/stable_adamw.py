@@ -57,7 +57,7 @@ class StableAdamW(SlottedRule):
         self.slots[index, "v"] = v
 
         excess = np.sqrt(np.mean(g * g / np.maximum(v, self.epsilon**2)))
-        rate = self.learning_rate / max(1.0, excess)
+        rate = self.learning_rate / np.maximum(1.0, excess)  # NaN stays NaN
         return w - rate * m / (np.sqrt(v) + self.epsilon)
 
 
