@@ -13,6 +13,7 @@ from tests.oracle import Oracle, compiled, subject
 from tests.references.comparison import TOLERANCE, Array, Gradients
 from tests.references.pipeline import Pipeline
 from tests.references.sources import rule_of
+from tests.references.state import names_of, numbers_of
 
 
 def walked(
@@ -56,9 +57,17 @@ def assert_same_state(oracle: Oracle, pipeline: Pipeline, when: str) -> None:
         (f"variable {i}", ours, theirs)
         for i, (ours, theirs) in enumerate(zip(oracle.variables, pipeline.variables, strict=True))
     ]
-    for (index, name), slot in slots.items():
-        ours = oracle.step_slots[name] if index is None else oracle.tensors[index][name]
-        pairs.append((f"{name} of variable {index}", ours, slot))
+    for slot in oracle.update.slots:
+        if (None, slot.name) in slots:
+            found = oracle.step_slots[slot.name], slots[None, slot.name]
+            pairs.append((slot.name, *map(np.asarray, found)))
+            continue
+        for index, w in enumerate(pipeline.variables):
+            kept = {name: value for (position, name), value in slots.items() if position == index}
+            names = names_of(slot.name, str(slot.rate), w.ndim, kept)
+            if names is not None:
+                ours = np.ravel(oracle.tensors[index][slot.name])
+                pairs.append((f"{slot.name} {index}", ours, numbers_of(names, kept.__getitem__)))
     for name, ours, theirs in pairs:
         assert_allclose(ours, theirs, rtol=TOLERANCE, atol=1e-306, err_msg=f"{name} {when}")
 

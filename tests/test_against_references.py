@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from optgen.runtime import Optimizer, Slot
 from tests.generated_classes import (
     Arguments,
     covering_cases,
@@ -18,6 +16,7 @@ from tests.generated_classes import (
 )
 from tests.oracle import compiled, generated, selecting, thorough_modes, thorough_specs
 from tests.pairwise import COMMON_CHOICES, covering_arguments, covering_rows, pairs_of
+from tests.parity.measuring import expected_state
 from tests.references.pipeline import Pipeline
 
 SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2)]
@@ -30,44 +29,6 @@ def reference_of(spec: str, arguments: Arguments) -> Any:
     """The hand-written rule of a spec."""
     module = importlib.import_module(f"tests.references.{spec}")
     return getattr(module, compiled(spec).program.name)(**arguments)
-
-
-def expected_state(optimizer: Optimizer, pipeline: Pipeline) -> Iterator[np.ndarray | None]:
-    """What the optimizer's slots, averages and accumulators should be, in the order of weights."""
-    slots: dict[tuple[int | None, str], Any] = pipeline.rule.slots  # type: ignore[attr-defined]
-    present = {name for _, name in slots}
-    for slot in optimizer.slots:
-        if slot.rate in ("row", "column", "index"):
-            for index, w in enumerate(pipeline.variables):
-                yield expected_numbers(slots, index, slot, w)
-            continue
-        if (None, slot.name) in slots:
-            yield np.asarray(slots[None, slot.name])
-            continue
-        for index, w in enumerate(pipeline.variables if slot.name in present else ()):
-            start = np.zeros(w.shape if slot.rate == "element" else ())
-            yield np.asarray(slots.get((index, slot.name), start))
-    yield from pipeline.averages
-    yield from pipeline.accumulators
-
-
-def expected_numbers(
-    slots: dict[tuple[int | None, str], Any], index: int, slot: Slot, w: np.ndarray
-) -> np.ndarray | None:
-    """What a slot per row, column or index should be; None if the reference keeps no such numbers.
-
-    Below rank 2 a reference keeps one array like the variable in place of a pair.
-    """
-    if slot.rate != "index":
-        found = slots.get((index, slot.name))
-        whole = slots.get((index, slot.name.partition("_")[0])) if w.ndim < 2 else None
-        return whole if found is None else found
-    names = ["v"] if w.ndim < 2 else ["v_row", "v_column"] if w.ndim == 2 else ["v_axes"]
-    parts = [slots.get((index, name)) for name in names]
-    if any(part is None for part in parts):
-        return None
-    arrays = parts[0] if names == ["v_axes"] else parts
-    return np.concatenate([np.reshape(array, -1) for array in arrays])
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
@@ -107,7 +68,7 @@ def test_class_equals_reference(spec: str, mode: str, common: Arguments) -> None
         optimizer.weights[1:], expected_state(optimizer, pipeline), strict=True
     ):
         if expected is not None:
-            assert_close(actual, expected)
+            assert_close(np.reshape(actual, expected.shape), expected)
 
 
 def test_every_mode_has_a_reference_and_two_rows() -> None:

@@ -113,7 +113,7 @@ def test_epsilon_is_where_the_source_has_it(spec: str, mode: str) -> None:
     """
     rng = np.random.default_rng(7)
     sizes = [10.0**-size for size in range(0, 36, 4)]
-    start = [rng.standard_normal((2, 3)) for _ in sizes] + [rng.standard_normal(len(sizes))]
+    start = [rng.standard_normal((2, 3)) for _ in sizes] + [1e-3 * rng.standard_normal(len(sizes))]
     gradients = [
         [size * rng.standard_normal((2, 3)) for size in sizes]
         + [sizes * rng.standard_normal(len(sizes))]

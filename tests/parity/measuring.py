@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from optgen.runtime import Optimizer
+from optgen.runtime import Optimizer, Slot
 from optgen.testing import Case, check_named
 from optgen.testing.arrays import state_arrays
 from optgen.testing.pairwise import single_and_covering_arguments
@@ -18,8 +19,9 @@ from tests.oracle import generated, subject
 from tests.parity.tolerances import Tolerance, tolerance_of
 from tests.references.comparison import INTEGERS, RANGES, Gradients, Peer, random_run
 from tests.references.peers.recorded import RecordedRun
-from tests.references.pipeline import Pipeline
+from tests.references.pipeline import Pipeline, Rule
 from tests.references.sources import Live, Recorded, rule_of, source_of
+from tests.references.state import names_of, numbers_of
 
 PARITY = check_named("parity")
 
@@ -88,8 +90,8 @@ def against_reference(spec: str, mode: str, *, missing: bool = True) -> float:
         pipeline.step(given)
         worst = max(worst, difference(variables, pipeline.variables, tolerance))
         assert optimizer.iterations == pipeline.iterations
-    state = list(expected_state(optimizer, pipeline))
-    return max(worst, difference(optimizer.weights[1:], state, tolerance))
+    state = kept_pairs(optimizer.weights[1:], list(expected_state(optimizer, pipeline)))
+    return max(worst, difference(*state, tolerance))
 
 
 def against_source(spec: str, mode: str) -> dict[str, float]:
@@ -126,8 +128,8 @@ def against_live(spec: str, mode: str, source: Live, form: str) -> float:
             live = peer.step(rate, own_copies)
         expected = [np.asarray(w) for w in live]
         worst = max(worst, difference(variables, expected, tolerance))
-    actual = state_arrays(optimizer, variables)
-    return max(worst, difference_of_state(actual, peer, tolerance))
+    rule = rule_of(spec)(**own)
+    return max(worst, difference_of_state(optimizer, variables, rule, peer, tolerance))
 
 
 def against_recorded(spec: str, mode: str, source: Recorded) -> float:
@@ -159,33 +161,66 @@ def step(optimizer: Optimizer, gradients: Gradients, variables: Sequence[np.ndar
         optimizer.apply(list(gradients), variables)
 
 
-def expected_state(optimizer: Optimizer, pipeline: Pipeline) -> Iterator[np.ndarray]:
-    """What the optimizer's slots, averages and accumulators should be, in the order of weights."""
+def expected_state(optimizer: Optimizer, pipeline: Pipeline) -> Iterator[np.ndarray | None]:
+    """What the optimizer's slots, averages and accumulators should be, in the order of weights.
+
+    None stands for numbers that the reference does not keep.
+    """
     slots: dict[tuple[int | None, str], Any] = pipeline.rule.slots  # type: ignore[attr-defined]
     present = {name for _, name in slots}
     for slot in optimizer.slots:
         if (None, slot.name) in slots:
             yield np.asarray(slots[None, slot.name])
             continue
-        for index, w in enumerate(pipeline.variables if slot.name in present else ()):
-            start = np.zeros(w.shape if slot.rate == "element" else ())
-            yield np.asarray(slots.get((index, slot.name), start))
+        for index, w in enumerate(pipeline.variables):
+            if slot.rate in ("row", "column", "index"):
+                yield expected_numbers(slots, index, slot, w.ndim)
+            elif slot.name in present:
+                start = np.zeros(w.shape if slot.rate == "element" else ())
+                yield np.asarray(slots.get((index, slot.name), start))
     yield from pipeline.averages
     yield from pipeline.accumulators
 
 
+def expected_numbers(
+    slots: Mapping[tuple[int | None, str], Any], index: int, slot: Slot, rank: int
+) -> np.ndarray | None:
+    """What a slot per row, column or index should hold, flat; None if the reference has none."""
+    kept = [name for position, name in slots if position == index]
+    names = names_of(slot.name, slot.rate, rank, kept)
+    return None if names is None else numbers_of(names, lambda name: slots[index, name])
+
+
+def kept_pairs(
+    actual: Sequence[np.ndarray], expected: Sequence[np.ndarray | None]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The arrays that the reference keeps, too, in its shapes."""
+    pairs = [(a, e) for a, e in zip(actual, expected, strict=True) if e is not None]
+    return [np.reshape(a, e.shape) for a, e in pairs], [e for _, e in pairs]
+
+
 def difference_of_state(
-    actual: Mapping[str, np.ndarray], peer: Peer, tolerance: Tolerance
+    optimizer: Optimizer,
+    variables: Sequence[np.ndarray],
+    rule: Rule,
+    peer: Peer,
+    tolerance: Tolerance,
 ) -> float:
     """The largest difference between an optimizer's slots and those of a library."""
+    rates = {slot.name: slot.rate for slot in optimizer.slots}
     worst = 0.0
-    for key, array in actual.items():
+    for key, array in state_arrays(optimizer, variables).items():
         name, _, position = key.rpartition("/")
         if name == "variable":
             continue
         index, slot = (int(position), name) if name else (None, position)
-        found = np.asarray(peer.state(index, slot), np.float64).reshape(array.shape)
-        worst = max(worst, difference([np.asarray(array)], [found], tolerance))
+        names: list[str] | None = [slot]
+        if index is not None and rates[slot] in ("row", "column", "index"):
+            w = variables[index]
+            names = names_of(slot, rates[slot], w.ndim, rule.initial_slots(w))  # type: ignore[attr-defined]
+        if names is not None:
+            found = numbers_of(names, partial(peer.state, index))
+            worst = max(worst, difference([np.ravel(array)], [found], tolerance))
     return worst
 
 

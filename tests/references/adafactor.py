@@ -63,10 +63,10 @@ class Adafactor(SlottedRule):
         beta_2 = 1 - float(t) ** self.beta_2_decay
         v = self._second_moment(index, g * g + self.epsilon_1, beta_2)
         direction = g / np.sqrt(v)
-        direction = direction / max(1.0, root_mean_square(direction) / self.clip_threshold)
+        direction = direction / np.maximum(1.0, root_mean_square(direction) / self.clip_threshold)
 
         rate = min(self.learning_rate, 1 / np.sqrt(t))
-        scale = max(self.epsilon_2, root_mean_square(w))
+        scale = np.maximum(self.epsilon_2, root_mean_square(w))
         return w - scale * rate * direction
 
     def _second_moment(self, index: int, squares: Array, beta_2: float) -> Array:

@@ -72,7 +72,7 @@ class CAME(SlottedRule):
             v = self._factored(index, "v", squares, self.beta_2)
 
         u = g / np.sqrt(v)
-        u = u / max(1.0, np.sqrt(np.mean(u * u)) / self.clip_threshold)
+        u = u / np.maximum(1.0, np.sqrt(np.mean(u * u)) / self.clip_threshold)
         m = self.slots[index, "m"]
         m = m + (u - m) * (1 - self.beta_1)
         self.slots[index, "m"] = m
