@@ -15,7 +15,7 @@ _OWN_NAMES = frozenset(
     "fold_lanes_maximum i kernel lane lanes largest layout like max min np number "
     "optional_elements optional_number parallel_kernel pointers prange range range_of_thread "
     "real rounded row rows scalars sign square stages start stop tables tensor uint64 write_back "
-    "absolute clip divide exp log maximum minimum power sqrt cuda device inputs numbers outputs "
+    "absolute borrowed clip divide exp lanes_on_stack log maximum minimum power sqrt cuda device inputs numbers outputs "
     "results row_of_thread step step_numbers summed_number".split()
 )
 
