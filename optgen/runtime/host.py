@@ -146,7 +146,8 @@ class HostTables:
             phase = prepared.phase
             for entry in prepared.scalars_before:
                 results = entry.function(*map(value, entry.inputs))
-                scalars.update(zip(entry.outputs, results, strict=True))
+                for place, name in enumerate(entry.outputs):
+                    scalars[name] = results[place]
             values = phase.scalars(*map(value, phase.inputs))
             stages = prepared.stages(scalars)
             for group, selection in zip(self.groups, selections, strict=True):

@@ -175,6 +175,19 @@ def _gather(
 
 
 @_part_of_kernel
+def _gathered(
+    like: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any, length: Any
+) -> Any:
+    """Return ``length`` elements in C order from a strided array, in the dtype of ``like``."""
+    out = np.empty(length, like.dtype)
+    if layout[variable, stream, 0] == FROM_FLOAT32:
+        _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
+    else:
+        _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
+    return out
+
+
+@_part_of_kernel
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
 
@@ -190,12 +203,9 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     chunks, pointers, layout = tables[0], tables[3], tables[4]
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     if stream < 2 and layout[variable, stream, 0] != IN_PLACE:
-        out = np.empty(length, like.dtype)
-        if layout[variable, stream, 0] == FROM_FLOAT32:
-            _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
-        else:
-            _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
-        return out
+        # Of no literal type, so that it is compiled once for all streams.
+        column = types.int64(stream)
+        return _gathered(like, pointers, layout, variable, column, offset, length)
     return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
 
 
