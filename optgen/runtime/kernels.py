@@ -75,7 +75,7 @@ def borrowed(typing_context: Any, arrays: Any) -> tuple[Any, Callable[..., Any]]
     """
 
     def without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-        if isinstance(kind, types.BaseTuple):
+        if isinstance(kind, types.Tuple | types.UniTuple):
             parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
             views = [without_owner(context, builder, *part) for part in parts]
             return context.make_tuple(builder, kind, views)
