@@ -10,9 +10,10 @@ from optgen.ir.expr import Symbol
 
 # What kernels import, call, or use for their own purposes.
 _OWN_NAMES = frozenset(
-    "BLOCK LANES abs block block_sums blocks chunk chunk_of_block chunk_of_tile chunk_sums "
-    "chunks common cpu elements first float float64 fold_blocks fold_blocks_maximum "
-    "fold_lanes fold_lanes_maximum i kernel lane lanes largest layout like max min np number "
+    "BLOCK LANES abs block block_sums blocks borrowed chunk chunk_of_block chunk_of_tile "
+    "chunk_sums chunks common cpu elements first float float64 fold_blocks fold_blocks_maximum "
+    "fold_lanes fold_lanes_maximum i kernel lane lanes lanes_on_stack largest layout like max min "
+    "np number "
     "optional_elements optional_number parallel_kernel pointers prange range range_of_thread "
     "real rounded row rows scalars sign square stages start stop tables tensor uint64 "
     "write_back absolute clip divide exp log maximum minimum power sqrt cuda device inputs "

@@ -17,6 +17,9 @@ _FIRST_STEP = ["-m", "optgen.bench.programs.first_step", step_named(STEP).optimi
 _NUMBA_ALONE = [str(Path(numba_alone.__file__))]
 _PATIENCE = 300.0
 
+# Libraries have their bytecode, and so has optgen once it is installed, whatever the environment.
+_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+
 
 def measure_start(rounds: int, cold_rounds: int, progress: Progress) -> Start:
     """Measure starts, in turns, with caches of their own.
@@ -51,6 +54,6 @@ def measure_start(rounds: int, cold_rounds: int, progress: Progress) -> Start:
 def _seconds(program: list[str], cache: str) -> float:
     """From the start of a process until it says that it is done."""
     start = time.perf_counter()
-    with Process(program, {"NUMBA_CACHE_DIR": cache}) as process:
+    with Process(program, {"NUMBA_CACHE_DIR": cache, **_BYTECODE}) as process:
         process.receive(_PATIENCE)
         return time.perf_counter() - start

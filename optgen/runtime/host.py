@@ -145,13 +145,15 @@ class HostTables:
             New values of step slots, for the caller to store.
         """
         new_values: list[tuple[str, float]] = []
+        value = scalars.__getitem__
         for prepared in phases:
             phase = prepared.phase
             for entry in prepared.scalars_before:
-                results = entry.function(*[scalars[name] for name in entry.inputs])
-                scalars.update(zip(entry.outputs, results, strict=True))
-            values = phase.scalars(*[scalars[name] for name in phase.inputs])
-            stages = tuple([None if n is None else scalars[n] for n in prepared.stage_names])
+                results = entry.function(*map(value, entry.inputs))
+                for place, name in enumerate(entry.outputs):
+                    scalars[name] = results[place]
+            values = phase.scalars(*map(value, phase.inputs))
+            stages = prepared.stages(scalars)
             for group, selection in zip(self.groups, selections, strict=True):
                 if selection.rows.size:
                     part = selection.rehearsal() if rehearsal else selection
@@ -161,7 +163,8 @@ class HostTables:
             for name, column in prepared.sums:
                 total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)
                 scalars[name] = total
-            new_values += [(name, values[index]) for name, index in phase.step_slots]
+            if phase.step_slots:
+                new_values += [(name, values[index]) for name, index in phase.step_slots]
         return new_values
 
     def summed(self, scalars: Scalars, name: str) -> float:

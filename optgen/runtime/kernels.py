@@ -30,13 +30,18 @@ from typing import Any
 
 import numpy as np
 from numba import carray, njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 BLOCK = 4096
 """Elements per partial sum of a reduction; work is divided between chunks at multiples of it."""
 
 LANES = 256
 """Independent accumulators within a block."""
+
+_CACHE_LINE = 64
+"""Bytes to which they are aligned, so that no vector of them lies in two lines."""
 
 IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = 0, 1, 2
 """First entry of a layout: elements are used where they lie, or gathered from that dtype."""
@@ -58,6 +63,31 @@ def _pointer_intrinsic(element: Any) -> Any:
 
 float32_at = _pointer_intrinsic(types.float32)
 float64_at = _pointer_intrinsic(types.float64)
+
+
+@intrinsic
+def borrowed(typing_context: Any, arrays: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return an array, or a tuple of arrays, as views that do not keep their memory alive.
+
+    Arguments of compiled code need not be kept alive, because the caller holds them until it
+    returns.  Where no view has an owner, no references are counted, which is atomic and takes
+    longer than the elements of a small variable.
+    """
+
+    def without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+        if isinstance(kind, types.Tuple | types.UniTuple):
+            parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+            views = [without_owner(context, builder, *part) for part in parts]
+            return context.make_tuple(builder, kind, views)
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return without_owner(context, builder, signature.return_type, arguments[0])
+
+    return arrays(arrays), generate
 
 
 # Overloads are not strict because Numba would compare type hints with the implementations' none.
@@ -145,6 +175,19 @@ def _gather(
 
 
 @_part_of_kernel
+def _gathered(
+    like: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any, length: Any
+) -> Any:
+    """Return ``length`` elements in C order from a strided array, in the dtype of ``like``."""
+    out = np.empty(length, like.dtype)
+    if layout[variable, stream, 0] == FROM_FLOAT32:
+        _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
+    else:
+        _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
+    return out
+
+
+@_part_of_kernel
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
 
@@ -160,12 +203,9 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     chunks, pointers, layout = tables[0], tables[3], tables[4]
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     if stream < 2 and layout[variable, stream, 0] != IN_PLACE:
-        out = np.empty(length, like.dtype)
-        if layout[variable, stream, 0] == FROM_FLOAT32:
-            _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
-        else:
-            _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
-        return out
+        # Of no literal type, so that it is compiled once for all streams.
+        column = types.int64(stream)
+        return _gathered(like, pointers, layout, variable, column, offset, length)
     return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
 
 
@@ -226,10 +266,42 @@ def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
         done += count
 
 
+def _number_of_lanes(count: int) -> int:
+    """Return the smallest power of two that is not below ``count``, at most LANES."""
+    number = LANES
+    while number // 2 >= count:
+        number //= 2
+    return number
+
+
+@intrinsic
+def lanes_on_stack(typing_context: Any, count: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return the accumulators of a block of ``count`` elements, float64, to be set.
+
+    They are as many as the elements use, rounded up to a power of two so that they can be halved.
+    More of them would add 0.0 to sums, which are never -0.0, and minus infinity to maxima: they
+    would change no bit.  They last until the calling function returns.
+    """
+    array_type = types.Array(types.float64, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.compile_internal(
+            builder, _number_of_lanes, types.intp(types.intp), arguments
+        )
+        real = context.get_value_type(types.float64)
+        stride = context.get_constant(types.intp, context.get_abi_sizeof(real))
+        array = context.make_array(array_type)(context, builder)
+        memory = cgutils.alloca_once(builder, real, LANES)
+        memory.align = _CACHE_LINE
+        populate_array(array, memory, [number], [stride], stride, None)
+        return array._getvalue()
+
+    return array_type(types.intp), generate
+
+
 @_part_of_kernel
-def fold_lanes(lanes: Any) -> Any:
-    """Return the sum of a block's accumulators, float64[LANES], by halving; overwrites them."""
-    width = LANES // 2
+def _halved(lanes: Any, count: Any) -> Any:
+    width = count // 2
     while width > 0:
         for lane in range(width):
             lanes[lane] += lanes[lane + width]
@@ -238,14 +310,28 @@ def fold_lanes(lanes: Any) -> Any:
 
 
 @_part_of_kernel
-def fold_lanes_maximum(lanes: Any) -> Any:
-    """Return the largest of a block's accumulators, NaN if any is NaN; overwrites them."""
-    width = LANES // 2
+def _halved_maximum(lanes: Any, count: Any) -> Any:
+    width = count // 2
     while width > 0:
         for lane in range(width):
             lanes[lane] = np.maximum(lanes[lane], lanes[lane + width])
         width //= 2
     return lanes[0]
+
+
+@_part_of_kernel
+def fold_lanes(lanes: Any) -> Any:
+    """Return the sum of a block's accumulators, a power of two, by halving; overwrites them."""
+    # Long variables have all lanes: a constant, for which the compiler unrolls everything.
+    return _halved(lanes, LANES) if lanes.size == LANES else _halved(lanes, lanes.size)
+
+
+@_part_of_kernel
+def fold_lanes_maximum(lanes: Any) -> Any:
+    """Return the largest of a block's accumulators, NaN if any is NaN; overwrites them."""
+    if lanes.size == LANES:
+        return _halved_maximum(lanes, LANES)
+    return _halved_maximum(lanes, lanes.size)
 
 
 @_part_of_kernel

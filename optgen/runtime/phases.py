@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from optgen.runtime.description import Mode, Phase, StageScalars
 
@@ -26,6 +27,23 @@ class PreparedPhase:
     scalars_before: tuple[StageScalars, ...]
     stage_names: tuple[str | None, ...]
     sums: tuple[tuple[str, int], ...]
+
+    @cached_property
+    def _places(self) -> tuple[tuple[int, str], ...]:
+        return tuple((i, name) for i, name in enumerate(self.stage_names) if name is not None)
+
+    @cached_property
+    def _all_off(self) -> tuple[None, ...]:
+        return (None,) * len(self.stage_names)
+
+    def stages(self, scalars: Scalars) -> tuple[float | None, ...]:
+        """Return the driver's ``stages``, given the scalars of a call."""
+        if not self._places:
+            return self._all_off
+        values: list[float | None] = list(self._all_off)
+        for place, name in self._places:
+            values[place] = scalars[name]
+        return tuple(values)
 
 
 def prepare(

@@ -16,8 +16,8 @@ from optgen.runtime.kernels import BLOCK, FROM_FLOAT32, FROM_FLOAT64, IN_PLACE
 
 Table = NDArray[np.int64]
 
-CHUNK = 4 * BLOCK
-"""Elements of one piece of work: large enough to amortise a call, small enough for a cache."""
+CHUNK = BLOCK
+"""Elements of one piece of work: as short as can be, so that threads finish together."""
 
 _LENGTHS = 2
 """Where the lengths of the axes start in a layout; the byte strides follow them."""

@@ -40,12 +40,14 @@ INDEX_HELPERS = ("index_columns", "index_maxima", "index_rows")
 HELPERS = (
     "BLOCK",
     "LANES",
+    "borrowed",
     "chunk_sums",
     "elements",
     "fold_blocks",
     "fold_blocks_maximum",
     "fold_lanes",
     "fold_lanes_maximum",
+    "lanes_on_stack",
     "number",
     "optional_elements",
     "optional_number",
@@ -88,10 +90,10 @@ def _element_loop(array: str) -> list[str]:
 
 def _block_loop(array: str, lanes: Sequence[Lanes]) -> list[str]:
     return [
-        *(f"    {each.name} = np.empty(LANES)" for each in lanes),
         "    for block in range(block_sums.shape[0]):",
         "        start = block * BLOCK",
         f"        stop = min(start + BLOCK, {array}.size)",
+        *(f"        {each.name} = lanes_on_stack(stop - start)" for each in lanes),
         *(f"        {each.name}[:] = {each.initial}" for each in lanes),
         "        for row in range(start, stop, LANES):",
         "            first = uint64(row)",

@@ -39,6 +39,7 @@ def driver_function(text: PhaseText, kind: str, decorator: str, loop: str) -> st
     lines = [
         call(f"@{decorator}\ndef {text.name}_{kind}", DRIVER_ARGUMENTS, tail=":"),
         docstring([f"Run `{text.name}` over all variables, its chunks {how}."], 1),
+        "    like, tables = borrowed(like), borrowed(tables)",
         f"    {TABLES} = tables{'[:7]' if axes else ''}",
     ]
     if axes:
