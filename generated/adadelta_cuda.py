@@ -147,7 +147,8 @@ def update(
             w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         # accumulated_grad = rho * accumulated_grad + (1 - rho) * g * g
         accumulated_grad_i = rho * accumulated_grad_i + one_minus_rho * g_i * g_i
-        d_i = -sqrt(accumulated_delta_var_i + epsilon) * g_i / sqrt(accumulated_grad_i + epsilon)
+        product_for_d_i = -sqrt(accumulated_delta_var_i + epsilon) * g_i
+        d_i = product_for_d_i / sqrt(accumulated_grad_i + epsilon)
         # accumulated_delta_var = rho * accumulated_delta_var + (1 - rho) * d * d
         accumulated_delta_var_i = rho * accumulated_delta_var_i + one_minus_rho * d_i * d_i
         w_i = w_i + learning_rate * d_i

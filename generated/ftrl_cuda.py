@@ -160,7 +160,8 @@ def square_root_update(
         # learning_rate))
         quadratic_i = root_i / learning_rate + factor_of_quadratic
         # w = (clip(z, -l1_regularization_strength, l1_regularization_strength) - z) / quadratic
-        w_i = (minimum(maximum(z_i, factor_of_w), l1_regularization_strength) - z_i) / quadratic_i
+        clip_for_w_i = minimum(maximum(z_i, factor_of_w), l1_regularization_strength)
+        w_i = (clip_for_w_i - z_i) / quadratic_i
         if average is not None:
             average_i = average_momentum * average_i + one_minus_average_momentum * w_i
         if overwrite_now_is_one is not None:
@@ -307,7 +308,8 @@ def power_update(
         # learning_rate))
         quadratic_i = power_of_n_i / learning_rate + factor_of_quadratic
         # w = (clip(z, -l1_regularization_strength, l1_regularization_strength) - z) / quadratic
-        w_i = (minimum(maximum(z_i, factor_of_w), l1_regularization_strength) - z_i) / quadratic_i
+        clip_for_w_i = minimum(maximum(z_i, factor_of_w), l1_regularization_strength)
+        w_i = (clip_for_w_i - z_i) / quadratic_i
         if average is not None:
             average_i = average_momentum * average_i + one_minus_average_momentum * w_i
         if overwrite_now_is_one is not None:

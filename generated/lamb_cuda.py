@@ -234,7 +234,8 @@ def update_variable(tensor, row, learning_rate, clipnorm, weight_decay_stage):
         weight_decay_is_zero = weight_decay == 0.0
         tensor[row, 4] = weight_decay_is_zero
     condition_for_ratio = sqrt(sum_of_squares_of_w) > 0.0 and sqrt(sum_of_squares_of_u) > 0.0
-    ratio = sqrt(sum_of_squares_of_w) / sqrt(sum_of_squares_of_u) if condition_for_ratio else 1.0
+    quotient_for_ratio = sqrt(sum_of_squares_of_w) / sqrt(sum_of_squares_of_u)
+    ratio = quotient_for_ratio if condition_for_ratio else 1.0
     ratio_times_learning_rate = ratio * learning_rate
 
     tensor[row, 7] = ratio_times_learning_rate

@@ -268,7 +268,8 @@ def momentum_update(
             w_i = w_i if weight_decay_is_zero else w_i - w_i * weight_decay * learning_rate
         # v = rho * v + (1 - rho) * g * g
         v_i = rho * v_i + one_minus_rho * g_i * g_i
-        momentum_buffer_i = momentum * momentum_buffer_i + learning_rate * g_i / sqrt(v_i + epsilon)
+        quotient_part_i = learning_rate * g_i / sqrt(v_i + epsilon)
+        momentum_buffer_i = momentum * momentum_buffer_i + quotient_part_i
         w_i = w_i - momentum_buffer_i
         if average is not None:
             average_i = average_momentum * average_i + one_minus_average_momentum * w_i

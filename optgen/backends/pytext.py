@@ -7,7 +7,7 @@ import keyword
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, rewrite, walk
@@ -115,13 +115,17 @@ def fitted(
     """
     used = {*taken, target}
     room = LINE_LENGTH - len(INDENT) * indent
-    while len(text := f"{target} = {print_expr(expr, style)}") > room:
-        statements = {
-            part: f"{_part_name(part, target, suffix, used)} = {print_expr(part, style)}"
+    while len(f"{target} = {print_expr(expr, _widest(style))}") > room:
+        names = {
+            part: _part_name(part, target, suffix, used)
             for part in walk(expr)
             if isinstance(part, Apply) and part != expr and not _signed(part)
         }
-        short = [part for part, statement in statements.items() if len(statement) <= room]
+        widths = {
+            part: len(f"{name} = {print_expr(part, _widest(style))}")
+            for part, name in names.items()
+        }
+        short = [part for part, width in widths.items() if width <= room]
         if not short:
             clips = [p for p in walk(expr) if isinstance(p, Apply) and p.function == "clip"]
             if not clips:
@@ -130,14 +134,19 @@ def fitted(
             low = Apply("maximum", clips[0].args[:2])
             expr = _replaced(expr, clips[0], Apply("minimum", (low, clips[0].args[2])))
             continue
-        part = max(short, key=lambda part: len(statements[part]))
-        yield statements[part]
-        name = _part_name(part, target, suffix, used)
+        part = max(short, key=widths.__getitem__)
+        name = names[part]
+        yield f"{name} = {print_expr(part, style)}"
         used.add(name)
         symbol = Symbol(name, Kind.LOCAL, part.rate, version=-1, truth=part.truth)
         expr = _replaced(expr, part, Ref(symbol))
         style = _naming(style, symbol)
-    yield text
+    yield f"{target} = {print_expr(expr, style)}"
+
+
+def _widest(style: Style) -> Style:
+    """The style that decides where lines are cut, so that texts of all targets are cut alike."""
+    return replace(style, spelling="cpu") if style.spelling == "cuda" else style
 
 
 def _signed(part: Apply) -> bool:
