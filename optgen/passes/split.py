@@ -9,7 +9,8 @@ loop and one in each later one that reads it; it pays off if a later loop then l
 arrays that only this value needs, or two later ones two each.  In no mode of the project's specs
 do they, with all common stages, one, two or none (``tests/test_recomputation.py`` counts): the
 last loop reads what it updates anyway.  Only a mean gradient of several calls would save a rule of
-three loops one array or two, and would need room for one as large as the variable.  A result that is given back may need the last loop itself.
+three loops one array or two, and would need room for one as large as the variable.  A result that
+is given back may need the last loop itself.
 
 A loop that combines rows or columns combines nothing else: where both kinds of reductions belong
 between the same loops, there are two.  The last loop may combine rows and columns of what it
