@@ -100,6 +100,7 @@ DEFAULT_MODE = Mode(
                 ("clipvalue", "clipvalue"),
             ),
             panels=1,
+            values=1,
             axes=True,
         ),
         Phase(
