@@ -5,15 +5,18 @@ Run by ``test_cuda_class.py`` in a process of the simulator.
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from optgen.runtime.cuda import axes
+from optgen.backends.numba_cuda.signatures import AXIS_TABLES, TABLES
+from optgen.runtime.cuda import axes, running
 from tests.generated_classes import hyperparameters_of
 from tests.oracle import generated, spec_modes
-from tests.simulated.arrays import HostArray, device_arrays
+from tests.simulated.arrays import DeviceArray, HostArray, as_bytes, device_arrays
 from tests.simulated.equality import assert_equal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*invalid value", "ignore:.*no gradient")
@@ -84,14 +87,67 @@ def test_all_ranks(spec: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "mode"), ONE_EACH)
-@pytest.mark.parametrize("shape", [(65, 64), (2, 4_099)], ids=str)
+@pytest.mark.parametrize("shape", [(129, 64), (2, 8_200)], ids=str)
 def test_several_panels_and_long_rows(
     spec: str, mode: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Columns of two panels; rows of two blocks."""
+    """Columns of three panels, and rows of three blocks: the order of two makes no difference."""
     monkeypatch.setattr(axes, "threads_for", lambda items: min(items, 4) or 1)
     rng = np.random.default_rng(7)
     compare(spec, mode, [rng.standard_normal(shape).astype(np.float32)], calls=1)
+
+
+@pytest.mark.parametrize(("spec", "mode"), ONE_EACH)
+def test_slots_go_from_host_to_device_and_back(spec: str, mode: str, tmp_path: Path) -> None:
+    """Files, lists of weights and copies hold them, and steps go on from there."""
+    rng = np.random.default_rng(9)
+    arguments = hyperparameters_of(spec, mode)
+    variables: list[HostArray] = [rng.standard_normal(s) for s in [(), (3,), (2, 3, 2), (0, 2)]]
+    gradients: list[HostArray | None] = [rng.standard_normal(w.shape) for w in variables]
+    copies = device_arrays(variables)
+    host, device = generated(spec)(**arguments), generated(spec)(**arguments)
+    host.apply(gradients, variables)
+    device.apply(device_arrays(gradients), copies)
+    host.save(tmp_path / "host.npz")
+    device.save(tmp_path / "device.npz")
+    assert (tmp_path / "host.npz").read_bytes() == (tmp_path / "device.npz").read_bytes()
+
+    loaded = generated(spec)(**arguments)
+    loaded.build(copies)
+    loaded.load(tmp_path / "host.npz")
+    assert as_bytes(loaded.get_weights()) == as_bytes(host.get_weights())
+    model, twin = copy.deepcopy((copies, device))
+    for optimizer, own in ((host, variables), (loaded, copies), (twin, model)):
+        optimizer.apply(gradients if optimizer is host else device_arrays(gradients), own)
+    assert as_bytes(copies) == as_bytes(model) == as_bytes(variables)
+    assert as_bytes(loaded.get_weights()) == as_bytes(host.get_weights())
+    assert as_bytes(twin.get_weights()) == as_bytes(host.get_weights())
+
+    device.set_weights(host.get_weights())
+    assert as_bytes(device.get_weights()) == as_bytes(host.get_weights())
+
+
+@pytest.mark.parametrize(("spec", "mode"), ONE_EACH)
+def test_launches_do_not_depend_on_how_many_variables_there_are(
+    spec: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launches(count: int) -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+
+        def recorded(kernel: Any, blocks: int, threads: Any, stream: Any, arguments: Any) -> None:
+            tables = next(entry for entry in arguments if isinstance(entry, tuple))
+            found.append((kernel.__name__, len(tables)))
+
+        monkeypatch.setattr(running, "launch", recorded)
+        variables = [DeviceArray(np.ones((70, 64), np.float32)) for _ in range(count)]
+        gradients = [DeviceArray(np.ones((70, 64), np.float32)) for _ in range(count)]
+        generated(spec)(**hyperparameters_of(spec, mode)).apply(gradients, variables)
+        return found
+
+    found = launches(1)
+    assert launches(40) == found
+    assert {length for _, length in found} == {len(TABLES), len(AXIS_TABLES)}
+    assert {name.rpartition("_")[2] for name, _ in found} >= {"runs", "rows", "columns", "panels"}
 
 
 @pytest.mark.parametrize(("spec", "mode"), ONE_EACH)

@@ -53,6 +53,7 @@ class DeviceAxes:
     """
 
     def __init__(self, memory: DeviceMemory, mode: Mode, layouts: Sequence[Array]) -> None:
+        self._memory = memory
         self._columns = [name for name, _, _ in mode.axes]
         self._rates = [rate for _, rate, _ in mode.axes]
         self._shapes = [layout.shape for layout in layouts]
@@ -106,8 +107,10 @@ class DeviceAxes:
         """Return the numbers of a variable as a live array in the shape that users see."""
         column = self._columns.index(name)
         shape = stored_shape(self._rates[column], self._shapes[position])
-        start = int(self._starts[position, column])
-        return self._numbers[start : start + math.prod(shape)].reshape(shape)
+        start, count = int(self._starts[position, column]), math.prod(shape)
+        if not count:
+            return self._memory.placed(np.zeros(shape))
+        return self._numbers[start : start + count].reshape(shape)
 
 
 def _not_empty(array: Array) -> Array:

@@ -42,9 +42,6 @@ NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, LENGTHS, VALUES, PLACES, PIECES = r
 NUMBER_COUNT, COLUMN_COUNT, PANEL_COUNT, LENGTH_COUNT, ELEMENT_COUNT, PIECE_COUNT = range(25, 31)
 """Which counts stand where in the tables."""
 
-AXIS_ENTRIES = 15
-"""How many more entries there are."""
-
 
 @device
 def combined(largest: Any, x: Any, y: Any) -> Any:
