@@ -102,6 +102,7 @@ DEFAULT_MODE = Mode(
                 ("clipvalue", "clipvalue"),
             ),
             panels=1,
+            values=1,
             axes=True,
         ),
         Phase(

@@ -119,6 +119,7 @@ DEFAULT_MODE = Mode(
             inputs=("epsilon_1",),
             stage_scalars=REDUCE_ROW_SUM_OF_SQUARES_STAGES,
             panels=1,
+            values=1,
             axes=True,
         ),
         Phase(
@@ -141,6 +142,7 @@ DEFAULT_MODE = Mode(
             inputs=("beta_1", "epsilon_2", "clip_threshold"),
             stage_scalars=REDUCE_ROW_SUM_OF_SQUARES_STAGES,
             panels=1,
+            values=1,
             axes=True,
         ),
         Phase(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from optgen.backends.layout import ModeLayout
+from optgen.backends.layout import ModeLayout, PhaseLayout, phase_names
 from optgen.backends.numba_cuda.ptx import compile_kernel
 from optgen.backends.numba_cuda.signatures import (
     TABLES,
@@ -59,6 +59,34 @@ class Variation:
     def reduces(self) -> bool:
         """Whether the kernel adds or compares in float64 as it goes through the elements."""
         return self.name.removesuffix("_chunks") in reducing_phases(self.module)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the kernel reads numbers per matrix, row or column at elements."""
+        return any(
+            layout.spreads and f"{name}_chunks" == self.name
+            for name, layout in phases_of(self.module)
+        )
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the kernel leaves elements in float64, to be combined by rows and columns."""
+        return any(
+            layout.phase.reduces_axes and f"{name}_chunks" == self.name
+            for name, layout in phases_of(self.module)
+        )
+
+
+@cache
+def phases_of(module: str) -> list[tuple[str, PhaseLayout]]:
+    """The phases of a generated module, under the names of their kernels."""
+    modes = () if module == RUNTIME else modes_of(module)
+    names = phase_names(modes)
+    return [
+        (names[mode.schedule.name, phase.name], mode.phase(phase))
+        for mode in modes
+        for phase in mode.schedule.phases
+    ]
 
 
 def modules() -> list[str]:

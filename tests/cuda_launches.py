@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, Scalar, phase_names, summed_values
+from optgen.backends.numba_cuda.emit import DIALECT
+from optgen.backends.numba_text.phase import PhaseText
 from optgen.ir.program import Phase
-from optgen.ir.rate import TENSOR
+from optgen.ir.rate import COLUMN, MATRIX, ROW, TENSOR
 from tests.cuda_kernels import Variation, modes_of, ptx, stem_of
 from tests.ptx_machine import Access, Machine, parse
 
@@ -23,6 +25,13 @@ CHUNK = (3, 2, 4096)
 """Variable, first block of the table, and first element of the chunks that are launched."""
 
 ROWS, BLOCKS = 5, 4
+
+MATRICES = (260, 7, 5)
+"""Matrices of the variable, their rows and their columns, if there are numbers for these."""
+
+AXIS_COLUMNS, AXIS_NUMBERS, VALUES, AXIS_PAGES = 16, 2048, 4, 10
+"""Kinds of such numbers, how many there are of each at most; arrays of elements to be combined;
+pages for all of that."""
 
 SHORT = 512
 """The longest chunk that shares a block."""
@@ -85,7 +94,8 @@ def run(
     layout = mode.phase(phase)
     real = np.dtype(variation.dtype).type
     rng = np.random.default_rng(elements)
-    memory = bytearray(PAGE * (12 + len(mode.streams)))
+    behind = 12 + len(mode.streams)
+    memory = bytearray(PAGE * (behind + AXIS_PAGES))
     tensor = np.zeros((ROWS, max(1, len(mode.table))))
     step = np.zeros(16)
     scalars, stages, given = _numbers(variation, mode, layout, rng, tensor, step)
@@ -101,7 +111,7 @@ def run(
         pages[stream.name] = PAGE * (12 + index)
         pointers[variable, stream.column] = pages[stream.name] - first * real(0).itemsize
         _write(memory, pages[stream.name], arrays[stream.name])
-    if phase.reductions:
+    if phase.reductions and not phase.reduces_axes:
         arrays["block_sums"] = np.zeros(((elements + 4095) // 4096, len(phase.reductions)))
         pages["block_sums"] = PAGE * 6 + first_block * len(phase.reductions) * 8
 
@@ -109,12 +119,19 @@ def run(
     others = [(variable, *part, first_block) for part in zip(starts, lengths, strict=True)]
     chunks = np.array([(0, 0, 4096, 0), *others], np.int64)
     count_of_long = int(np.count_nonzero(chunks[:, 2] > SHORT))
-    behind = np.append(chunks, chunks[1:2], axis=0)  # of no concern to the launch
-    for page, table in ((1, behind), (4, pointers), (5, tensor), (7, step)):
+    longer = np.append(chunks, chunks[1:2], axis=0)  # of no concern to the launch
+    for page, table in ((1, longer), (4, pointers), (5, tensor), (7, step)):
         _write(memory, PAGE * page, table)
     counts = (ROWS, ROWS, len(mode.streams), tensor.shape[1], BLOCKS, len(phase.reductions), 16)
     addresses = [PAGE * (1 + index) for index in range(7)]
     tables = [*addresses, len(chunks), *counts, count_of_long]
+    if layout.needs_axes:
+        text = PhaseText(mode, layout, "", "", DIALECT)
+        for index, name in enumerate(text.values.values()):
+            arrays[name] = np.zeros(elements)
+            pages[name] = PAGE * (behind + index)
+        tables += _axis_tables(memory, PAGE * behind)
+        given |= _spread_numbers(memory, PAGE * behind, layout, elements, rng)
     on = [1 if variation.stages else 0] * 2
     arguments = [0.0, *tables, *scalars, *stages, *on]
     machine = Machine(parse(ptx(variation)), arguments, memory, threads, tiles, block=1)
@@ -122,6 +139,43 @@ def run(
     return Launch(
         arrays, {n: None if x is None else real(x) for n, x in given.items()}, memory, pages
     ), log
+
+
+def _axis_tables(memory: bytearray, begin: int) -> list[int]:
+    """The entries for numbers per row and column, of one variable; arrays of values come first."""
+    variable, _, first = CHUNK
+    shapes = np.zeros((ROWS, 3), np.int64)
+    shapes[variable] = MATRICES
+    starts = np.arange(ROWS * AXIS_COLUMNS, dtype=np.int64).reshape(ROWS, -1)
+    starts = (starts - variable * AXIS_COLUMNS) * AXIS_NUMBERS
+    numbers = begin + PAGE * VALUES
+    tables = numbers + AXIS_COLUMNS * AXIS_NUMBERS * 8
+    places = tables + starts.nbytes + shapes.nbytes
+    _write(memory, tables, starts)
+    _write(memory, tables + starts.nbytes, shapes)
+    _write(memory, places, np.zeros(ROWS, np.int64))
+    addresses = [numbers, tables, tables + starts.nbytes, 0, 0, 0, begin - first * 8, places, 0]
+    counts = [AXIS_COLUMNS * AXIS_NUMBERS, AXIS_COLUMNS, 0, 0, PAGE // 8, 0]
+    return addresses + counts
+
+
+def _spread_numbers(
+    memory: bytearray, begin: int, layout: PhaseLayout, elements: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Write random numbers per matrix, row and column; what they are at each element."""
+    _, rows, columns = MATRICES
+    positions = np.arange(CHUNK[2], CHUNK[2] + elements)
+    places = {
+        MATRIX: positions // (rows * columns),
+        ROW: positions // columns,
+        COLUMN: positions // (rows * columns) * columns + positions % columns,
+    }
+    found = {}
+    for spread in layout.spreads:
+        numbers = rng.uniform(0.5, 1.5, AXIS_NUMBERS)
+        _write(memory, begin + PAGE * VALUES + spread.column * AXIS_NUMBERS * 8, numbers)
+        found[spread.name] = numbers[places[spread.symbol.rate]]
+    return found
 
 
 def on_cpu(variation: Variation, launch: Launch) -> dict[str, Any]:

@@ -45,6 +45,7 @@ INTEGER_OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "min": min,
     "max": max,
     "div": lambda x, y: abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1),
+    "rem": lambda x, y: abs(x) % abs(y) * (1 if x >= 0 else -1),
 }
 FLOAT_OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,

@@ -63,6 +63,10 @@ def test_small_variables_share_blocks() -> None:
     run_simulated("blocks.py")
 
 
+def test_rows_and_columns_are_those_of_the_host() -> None:
+    run_simulated("rows_and_columns.py")
+
+
 def test_steps_on_the_host_import_nothing_of_cuda() -> None:
     result = run("-c", HOST_STEPS, simulated=False)
     assert result.returncode == 0, result.stderr

@@ -33,6 +33,16 @@ def kernels() -> list[tuple[str, str]]:
     ]
 
 
+def axis_functions() -> list[tuple[str, str]]:
+    """The (module, function) pairs that compute numbers per matrix, row, column or index."""
+    return [
+        (module, name.removesuffix("_run"))
+        for module in MODULES
+        for name in functions(f"{module}_cuda.py")
+        if name.endswith(("_axes_run", "_indices_run"))
+    ]
+
+
 def as_on_the_device(text: str) -> str:
     """CPU text with the function table's spelling for CUDA."""
     for row in INTRINSICS.values():
@@ -40,6 +50,24 @@ def as_on_the_device(text: str) -> str:
         if cpu.startswith("np."):
             text = re.sub(rf"\b{re.escape(cpu)}\(", f"{cpu.removeprefix('np.')}(", text)
     return text
+
+
+def without_spreads(text: str) -> str:
+    """Text in which a number of a row or column is read as an element of an array is."""
+    return re.sub(r"\bnumber_of_(?:row|column)\((\w+), i\)", r"\1[i]", text)
+
+
+def loops_of_axes(text: str) -> str:
+    """Text of a function of numbers per row and column, with the loops of a device."""
+    text = re.sub(
+        r"for matrix in range\(\w+\.size\):\n +for (\w+) in range\(matrix \* (\w+), .*\):\n",
+        r"for \1 in ALL:\n        matrix = \1 // \2\n",
+        text,
+    )
+    text = re.sub(r"for (\w+) in range(_of_block)?\(\w+\.size\):", r"for \1 in ALL:", text)
+    return "\n".join(
+        line.strip() for line in text.splitlines() if line.strip() != "cuda.syncthreads()"
+    )
 
 
 def lines_of(file: str, name: str) -> list[str]:
@@ -76,7 +104,7 @@ def test_both_texts_compute_the_same(module: str, name: str) -> None:
     head = functions(cuda)[name]
     assert ast.dump(head.args) == ast.dump(functions(cpu)[name].args)
     assert ast.get_docstring(head) == ast.get_docstring(functions(cpu)[name])
-    body = element_body(cuda, name)
+    body = without_spreads("\n".join(element_body(cuda, name))).splitlines()
     assert body == as_on_the_device("\n".join(element_body(cpu, name))).splitlines()
     assert any("[i]" in line for line in body)
 
@@ -104,8 +132,31 @@ def test_the_rest_is_an_index_and_its_guard(module: str, name: str) -> None:
     assert [line for line in rest if not re.fullmatch(known, line)] == []
 
 
+@pytest.mark.parametrize(("module", "name"), axis_functions())
+def test_numbers_of_rows_and_columns_are_computed_alike(module: str, name: str) -> None:
+    """But for the loops, of which the threads of a block each take a part."""
+    cpu, cuda = f"{module}_cpu.py", f"{module}_cuda.py"
+    expected = as_on_the_device("\n".join(lines_of(cpu, name)))
+    assert loops_of_axes("\n".join(lines_of(cuda, name))) == loops_of_axes(expected)
+    run = f"{name}_run"
+    assert lines_of(cuda, run) == lines_of(cpu, run)
+
+
+@pytest.mark.parametrize(("module", "name"), axis_functions())
+def test_threads_wait_between_loops_over_numbers(module: str, name: str) -> None:
+    """Each of these loops, and each sum of matrices, but the last stands before a barrier."""
+    parts = [
+        ast.unparse(node).split("(")[0]
+        for node in functions(f"{module}_cuda.py")[name].body[1:]
+        if isinstance(node, ast.For | ast.Expr)
+    ]
+    waits = [part == "cuda.syncthreads" for part in parts]
+    assert waits == [index % 2 == 1 for index in range(len(parts))]
+
+
 def test_all_kinds_of_functions_are_compared() -> None:
     names = [name for _, name in kernels()]
     assert any(name.endswith("_variable") for name in names)
     assert any("reduce" in name for name in names)
     assert {"accumulate_update", "rest_update"} <= set(names)
+    assert {name.rpartition("_")[2] for _, name in axis_functions()} == {"axes", "indices"}

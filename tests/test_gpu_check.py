@@ -52,7 +52,12 @@ def run(*command: str, simulate: bool = True) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    "only", ["SGD-nesterov-everything-float64", "NovoGrad-decay-clip+average-float32"]
+    "only",
+    [
+        "SGD-nesterov-everything-float64",
+        "NovoGrad-decay-clip+average-float32",
+        "Adafactor-default-none-float32",
+    ],
 )
 def test_parity_holds_to_the_bit_in_the_simulator(only: str, tmp_path: Path) -> None:
     file = tmp_path / "found.json"

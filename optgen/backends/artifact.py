@@ -17,6 +17,13 @@ COMPILED_IN = {
     "cpu": ("compilation.py", "kernels.py"),
     "cpu_axes": ("compilation.py", "kernels.py", "axis_kernels.py", "index_kernels.py"),
     "cuda": ("cuda/compilation.py", "cuda/compiled.py", "cuda/kernels.py"),
+    "cuda_axes": (
+        "cuda/compilation.py",
+        "cuda/compiled.py",
+        "cuda/kernels.py",
+        "cuda/axis_kernels.py",
+        "cuda/index_kernels.py",
+    ),
 }
 
 

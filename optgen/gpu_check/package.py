@@ -47,7 +47,9 @@ def selecting(name: str) -> dict[str, Arguments]:
     """
     kind = optimizer_class(name)
     module = importlib.import_module(kind.__module__)
-    modes = {mode.name for mode in vars(module).values() if isinstance(mode, Mode)}
+    # What computes the values for an evaluation is no mode of a step.
+    evaluations = {mode.name for mode in kind.evaluations}
+    modes = {mode.name for mode in vars(module).values() if isinstance(mode, Mode)} - evaluations
     found: dict[str, Arguments] = {}
     for arguments in _candidates(kind.hyperparameters):
         if found.keys() == modes:
@@ -81,4 +83,6 @@ def _values(h: Hyperparameter) -> list[Any]:
     if h.kind == "choice":
         return list(h.choices)
     numbers: list[Any] = [0, 1, 2] if h.kind == "int" else [0.0, 0.25]
+    if h.minimum is not None and h.minimum > numbers[-1]:
+        numbers = [h.minimum + 1]
     return [None, *numbers] if h.optional else numbers

@@ -21,7 +21,7 @@ BOUND = 8.0
 
 STEPS = 3
 
-SHAPES: tuple[tuple[int, ...], ...] = ((5,), (), (0,), (2, 3))
+SHAPES: tuple[tuple[int, ...], ...] = ((5,), (), (0,), (2, 3), (2, 3, 2))
 LARGE_SHAPES: tuple[tuple[int, ...], ...] = ((4096,), (7, 4099), (300_001,))
 
 COMMON: dict[str, Arguments] = {

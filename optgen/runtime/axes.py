@@ -113,6 +113,42 @@ def stored_shape(rate: str, shape: Shape) -> Shape:
     return {"row": shape[:-1], "column": (*shape[:-2], shape[-1]), "matrix": shape[:-2]}[rate]
 
 
+def initial_numbers(shapes: Sequence[Shape], mode: Mode) -> tuple[NDArray[np.float64], Table]:
+    """Return all numbers of variables as they are at first, and where those of a column start.
+
+    Args:
+        shapes: those of the variables.
+        mode: which numbers there are.
+
+    Returns:
+        float64[numbers] and int64[variables, columns].
+    """
+    _, rates, initial = zip(*mode.axes, strict=True)
+    counts = np.array(
+        [[math.prod(stored_shape(rate, shape)) for rate in rates] for shape in shapes], np.int64
+    )
+    starts = (np.cumsum(counts.reshape(-1)) - counts.reshape(-1)).reshape(counts.shape)
+    numbers = np.repeat(np.tile(np.array(initial, np.float64), len(shapes)), counts.reshape(-1))
+    return numbers, starts
+
+
+def panels_of(stacks: Table) -> tuple[Table, int]:
+    """Return the table of panels, and how many numbers per column of a panel are kept in all."""
+    height = np.maximum(SHORTEST_PANEL, BLOCK // np.maximum(stacks[:, 2], 1))
+    count = -(-stacks[:, 1] // height)
+    kept = np.where(count > 1, stacks[:, 0] * count * stacks[:, 2], 0)
+    return np.stack([np.cumsum(kept) - kept, count, height], axis=1), int(kept.sum())
+
+
+def runs_of(stacks: Table, chunk: int) -> Table:
+    """Return the pieces of work on numbers: as many matrices as have a chunk of elements."""
+    rows: list[tuple[int, int, int]] = []
+    for variable, (stack, height, width) in enumerate(stacks.tolist()):
+        step = max(1, chunk // max(1, height * width))
+        rows += [(variable, m, min(m + step, stack)) for m in range(0, stack, step)]
+    return np.array(rows, np.int64).reshape(-1, 3)
+
+
 def make_axis_tables(variables: Sequence[Array], mode: Mode, chunk: int) -> AxisTables:
     """Build the tables.
 
@@ -121,15 +157,11 @@ def make_axis_tables(variables: Sequence[Array], mode: Mode, chunk: int) -> Axis
         mode: which numbers there are.
         chunk: elements of one piece of work, about.
     """
-    names, rates, initial = zip(*mode.axes, strict=True)
+    names, rates, _ = zip(*mode.axes, strict=True)
     shapes = tuple(variable.shape for variable in variables)
-    counts = np.array(
-        [[math.prod(stored_shape(rate, shape)) for rate in rates] for shape in shapes], np.int64
-    )
-    starts = (np.cumsum(counts.reshape(-1)) - counts.reshape(-1)).reshape(counts.shape)
-    numbers = np.repeat(np.tile(np.array(initial, np.float64), len(shapes)), counts.reshape(-1))
+    numbers, starts = initial_numbers(shapes, mode)
     stacks = np.array([stacked(shape) for shape in shapes], np.int64)
-    panels, length = _panels(stacks)
+    panels, length = panels_of(stacks)
     reductions = max((phase.panels or 0 for phase in mode.phases), default=0)
     chunks, units = _cut(stacks, panels[:, 2], chunk)
     return AxisTables(
@@ -142,25 +174,8 @@ def make_axis_tables(variables: Sequence[Array], mode: Mode, chunk: int) -> Axis
         np.zeros((reductions, length)),
         panels,
         chunks,
-        AxisSelection(_runs(stacks, chunk), units),
+        AxisSelection(runs_of(stacks, chunk), units),
     )
-
-
-def _panels(stacks: Table) -> tuple[Table, int]:
-    """Return the table of panels, and how many numbers per column of a panel are kept in all."""
-    height = np.maximum(SHORTEST_PANEL, BLOCK // np.maximum(stacks[:, 2], 1))
-    count = -(-stacks[:, 1] // height)
-    kept = np.where(count > 1, stacks[:, 0] * count * stacks[:, 2], 0)
-    return np.stack([np.cumsum(kept) - kept, count, height], axis=1), int(kept.sum())
-
-
-def _runs(stacks: Table, chunk: int) -> Table:
-    """Return the pieces of work on numbers: as many matrices as have a chunk of elements."""
-    rows: list[tuple[int, int, int]] = []
-    for variable, (stack, height, width) in enumerate(stacks.tolist()):
-        step = max(1, chunk // max(1, height * width))
-        rows += [(variable, m, min(m + step, stack)) for m in range(0, stack, step)]
-    return np.array(rows, np.int64).reshape(-1, 3)
 
 
 def _cut(stacks: Table, heights: Table, chunk: int) -> tuple[Table, Table]:

@@ -100,6 +100,7 @@ class Phase:
         axes: whether the drivers take the tables of numbers per row, column and index, too.
         panels: for a loop over panels of rows, how many numbers per column it writes for each of
             them; None for a loop over chunks.
+        values: how many numbers per element that loop hands over to be combined.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Phase:
     step_slots: tuple[tuple[str, int], ...] = ()
     axes: bool = False
     panels: int | None = None
+    values: int = 0
 
 
 @dataclass(frozen=True)

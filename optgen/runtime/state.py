@@ -10,7 +10,7 @@ import numpy as np
 from optgen.runtime.arrays import Array, memory_key
 from optgen.runtime.axes import stacked
 from optgen.runtime.description import Mode, Slot
-from optgen.runtime.device_arrays import interface_of, kind_of, mixture
+from optgen.runtime.device_arrays import assign, interface_of, kind_of, mixture
 from optgen.runtime.memory import Tables, memory_of
 from optgen.runtime.overlap import MemoryMap, first_overlap
 from optgen.runtime.plan import Participants
@@ -119,7 +119,7 @@ class State:
             if slot.name in in_axis_tables:
                 self.slots[slot.name] = [self.tables.axis_numbers(i, slot.name) for i in everything]
                 for array in self.slots[slot.name]:
-                    array[...] = slot.initial
+                    assign(array, np.full(array.shape, slot.initial))
         shapes = [stacked(w.shape) for w in self.layouts]
         for name, numbers in (
             ("size", [float(w.size) for w in self.layouts]),

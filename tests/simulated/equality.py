@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from optgen.runtime.cuda.memory import to_host
 from tests.generated_classes import Arguments, declared, hyperparameters_of
 from tests.oracle import generated, spec_modes, thorough_specs
 from tests.pairwise import COMMON_CHOICES
@@ -106,8 +107,13 @@ def assert_equal(host: Any, device: Any, variables: Sequence[Any], copies: Seque
     on_host, on_device = host._state.tables, device._state.tables
     numbers = [on_host.groups[group].tensor[row] for group, row in on_host.places]
     assert on_device._tensor.copy_to_host().tobytes() == np.array(numbers).tobytes()
+    for name, _, _ in host._mode.axes:
+        for position in range(len(variables)):
+            expected = on_host.axis_numbers(position, name)
+            assert to_host(on_device.axis_numbers(position, name)).tobytes() == expected.tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*invalid value")  # of the mean of an empty variable
 @pytest.mark.parametrize(("spec", "mode", "label", "arguments", "dtypes"), CASES)
 def test_the_device_equals_the_host(
     spec: str, mode: str, label: str, arguments: Arguments, dtypes: tuple[Any, ...]

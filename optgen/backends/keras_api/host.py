@@ -14,6 +14,7 @@ from optgen.backends.pytext import (
     names_used,
 )
 from optgen.backends.step_scalars import ScalarFunction, tuple_text
+from optgen.ir.expr import Apply
 from optgen.ir.program import Phase
 from optgen.ir.rate import COLUMN, STEP, TENSOR
 
@@ -184,10 +185,12 @@ def _first(value: float) -> str:
 
 
 def _reductions(phase: Phase) -> str:
-    """The argument that says how many numbers a loop writes per block, or per column of a panel."""
+    """The arguments that say how many numbers a loop writes per block, or column and element."""
     if not phase.reduces_axes:
         return f"    reductions={len(phase.reductions)}," if phase.reductions else ""
-    return f"    panels={sum(line.target.rate == COLUMN for line in phase.reductions)},"
+    columns = sum(line.target.rate == COLUMN for line in phase.reductions)
+    values = {line.value.args for line in phase.reductions if isinstance(line.value, Apply)}
+    return f"    panels={columns},\n    values={len(values)},"
 
 
 def _sums(mode: ModeLayout, phase: Phase) -> str:

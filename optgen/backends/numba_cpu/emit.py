@@ -8,7 +8,7 @@ from optgen.backends.artifact import Artifact, Source, header, templates
 from optgen.backends.layout import ModeLayout
 from optgen.backends.numba_cpu.launch import chunk_function, driver_function
 from optgen.backends.numba_text.axes import axis_functions
-from optgen.backends.numba_text.dialect import Dialect, Lanes
+from optgen.backends.numba_text.dialect import AxisDialect, AxisLoop, Dialect, Lanes
 from optgen.backends.numba_text.kernel import kernel_function
 from optgen.backends.numba_text.module import import_line, module_functions
 from optgen.backends.numba_text.phase import PhaseText
@@ -102,7 +102,30 @@ def _block_loop(array: str, lanes: Sequence[Lanes]) -> list[str]:
     ]
 
 
-DIALECT = Dialect("cpu", "kernel", _element_loop, _block_loop, lambda source: source)
+def _loop_of_matrices(place: str, array: str, matrices: str, length: str) -> AxisLoop:
+    return AxisLoop(
+        (
+            f"{length} = {array}.size // {matrices}.size",
+            f"for matrix in range({matrices}.size):",
+            f"    for {place} in range(matrix * {length}, matrix * {length} + {length}):",
+        ),
+        2,
+    )
+
+
+DIALECT = Dialect(
+    "cpu",
+    "kernel",
+    _element_loop,
+    _block_loop,
+    lambda source: source,
+    AxisDialect(
+        spread=lambda name, rate: f"{name}[i]",
+        scratch=lambda index: "scratch(tables, chunk)",
+        loop=lambda place, array: AxisLoop((f"for {place} in range({array}.size):",), 1),
+        loop_of_matrices=_loop_of_matrices,
+    ),
+)
 
 
 def _phase_functions(text: PhaseText) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optgen.backends.numba_text.axes import axis_functions
-from optgen.backends.numba_text.launch import chunk_body, column_reductions
+from optgen.backends.numba_text.launch import chunk_body, column_reductions, combining
 from optgen.backends.numba_text.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
 from optgen.backends.pytext import call, docstring
 
@@ -20,6 +20,10 @@ def chunk_function(text: PhaseText) -> str:
         docstring([f"Run `{text.name}` over one chunk of one variable."], 1),
     ]
     lines += chunk_body(text)
+    if text.phase.reduces_axes:
+        for line in text.phase.reductions:
+            arguments = [text.handed_over(line), "tables", "chunk"]
+            lines.append("    " + combining(text, line, arguments))
     if any(output.name == "w" for output in text.phase.stores):
         lines.append("    write_back(like, tables, chunk, w)")
     return "\n".join(lines)

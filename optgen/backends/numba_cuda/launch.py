@@ -13,7 +13,7 @@ def chunks_kernel(text: PhaseText) -> str:
     """The kernel that runs a phase over the chunks of all variables of a dtype."""
     whose, chunk = (
         ("a block of threads for each chunk", "chunk_of_block(tables)")
-        if text.phase.reductions
+        if text.has_blocks
         else ("tiles of threads for each chunk", "chunk_of_tile(tables)")
     )
     lines = [

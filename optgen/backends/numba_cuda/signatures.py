@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, phase_names, summed_values
+from optgen.backends.numba_cuda.axes import axis_kernels, combining_parts
 from optgen.backends.numba_cuda.emit import DIALECT
 from optgen.backends.numba_cuda.launch import stages_with_work
 from optgen.backends.numba_text.phase import PhaseText
@@ -23,6 +24,11 @@ Type = str | None | tuple["Type", ...]
 Signature = tuple[Type, ...]
 
 TABLES: Type = ("int64",) * TABLE_ENTRIES
+
+AXIS_ENTRIES = 15
+"""Entries that are added for numbers of axis rates, see ``runtime/cuda/axis_kernels.py``."""
+
+AXIS_TABLES: Type = ("int64",) * (TABLE_ENTRIES + AXIS_ENTRIES)
 
 
 def kernel_signatures(modes: Sequence[ModeLayout], stages: bool) -> dict[str, Signature]:
@@ -58,10 +64,8 @@ def _phases(modes: Sequence[ModeLayout]) -> Iterator[PhaseText]:
     names = phase_names(modes)
     for mode in modes:
         for phase in mode.schedule.phases:
-            layout = mode.phase(phase)
-            if not layout.needs_axes:
-                name = names[mode.schedule.name, phase.name]
-                yield PhaseText(mode, layout, name, "", DIALECT)
+            name = names[mode.schedule.name, phase.name]
+            yield PhaseText(mode, mode.phase(phase), name, "", DIALECT)
 
 
 def step_signatures(stages: ModeLayout) -> dict[str, Signature]:
@@ -89,9 +93,14 @@ def _phase_signatures(text: PhaseText, stages: bool) -> Iterator[tuple[str, Sign
         yield f"{text.name}_variables", (TABLES, scalars, staged)
     if layout.has_loop:
         given = "int64" if stages else None
-        yield f"{text.name}_chunks", (LIKE, TABLES, scalars, staged, given, given)
-    if text.phase.reductions:
+        tables = AXIS_TABLES if layout.needs_axes else TABLES
+        yield f"{text.name}_chunks", (LIKE, tables, scalars, staged, given, given)
+    if text.has_blocks:
         yield f"{text.name}_fold", (TABLES,)
+    for kernel in axis_kernels(text):
+        yield kernel.name, (AXIS_TABLES, scalars)
+    for part in combining_parts(text):
+        yield f"{text.name}_{part}", (AXIS_TABLES,)
 
 
 def _stage_types(layout: PhaseLayout, schedule: Schedule) -> Iterable[Type]:

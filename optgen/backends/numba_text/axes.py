@@ -42,19 +42,20 @@ class AxisFunction:
         """The function over numbers, and the one that finds them for a run of matrices."""
         return [] if self.segment.is_call else [self._function(), self._run_function()]
 
-    def call(self, place: str) -> str:
+    def call(self, place: str, depth: int = 2) -> str:
         """The call from a driver.
 
         Args:
             place: the row of the table of runs, or of the variable.
+            depth: how many levels deep it stands.
         """
         if not self.segment.is_call:
-            return call(f"{self.name}_run", [place, "tables", "scalars"], 2)
+            return call(f"{self.name}_run", [place, "tables", "scalars"], depth)
         (line,) = self.segment.lines
         assert isinstance(line.value, Apply)
         columns = [self._column(symbol) for symbol in symbols(line.value)]
         arguments = ["tables", place, *columns, self._column(line.target)]
-        return call(line.value.function, arguments, 2)
+        return call(line.value.function, arguments, depth)
 
     def _column(self, symbol: Symbol) -> str:
         return str(self.text.mode.axes.column(symbol))
@@ -91,7 +92,10 @@ class AxisFunction:
         return "\n".join([*lines, *indented(self._body(), 1)])
 
     def _body(self) -> Iterator[str]:
+        between: tuple[str, ...] = ()
         for group in _loops(self.segment.lines):
+            yield from between
+            between = self.text.dialect.axes.between_loops
             first = group[0]
             if isinstance(first.value, Apply) and first.value.intrinsic.changes_rate:
                 (source,) = symbols(first.value)
@@ -104,15 +108,13 @@ class AxisFunction:
         rate = group[0].target.rate
         place, array = _PLACES[rate], self._array(group[0].target)
         of_matrix = [s for line in group for s in symbols(line.value) if s.rate == MATRIX]
-        if not of_matrix or rate == MATRIX:
-            yield f"for {place} in range({array}.size):"
-            yield from indented(self._statements(group, 2), 1)
-            return
-        matrices, length = self._array(of_matrix[0]), _LENGTHS[rate]
-        yield f"{length} = {array}.size // {matrices}.size"
-        yield f"for matrix in range({matrices}.size):"
-        yield f"    for {place} in range(matrix * {length}, matrix * {length} + {length}):"
-        yield from indented(self._statements(group, 3), 2)
+        dialect = self.text.dialect.axes
+        loop = dialect.loop(place, array)
+        if of_matrix and rate != MATRIX:
+            matrices = self._array(of_matrix[0])
+            loop = dialect.loop_of_matrices(place, array, matrices, _LENGTHS[rate])
+        yield from loop.lines
+        yield from indented(self._statements(group, loop.depth + 1), loop.depth)
 
     def _statements(self, group: Sequence[Assign], depth: int) -> Iterator[str]:
         def name(symbol: Symbol) -> str:

@@ -92,7 +92,8 @@ class _Kernel:
             array = self.text.mode.stream_names[load.name]
             yield from self._guarded(load.stage, [f"{self._local(load.symbol)} = {array}[i]"])
         for spread in self.text.layout.spreads:
-            yield f"{self._spread(spread.symbol)} = {spread.name}[i]"
+            number = self.text.dialect.axes.spread(spread.name, spread.symbol.rate)
+            yield f"{self._spread(spread.symbol)} = {number}"
 
     def _compute(self) -> Iterator[str]:
         handed_over: set[str] = set()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from optgen.backends.layout import Scalar
 from optgen.backends.numba_text.phase import PhaseText, is_maximum
 from optgen.backends.pytext import call
 from optgen.ir.expr import Symbol
+from optgen.ir.program import Assign
 from optgen.ir.rate import COLUMN, MATRIX, ROW, TENSOR
 
 
@@ -26,24 +27,25 @@ def chunk_body(text: PhaseText) -> Iterator[str]:
         yield f"    {scalar.name} = rounded(like, {_source(text, scalar)})"
     if text.has_blocks:
         yield "    block_sums = chunk_sums(tables, chunk)"
-    for name in text.values.values():
-        yield f"    {name} = scratch(tables, chunk)"
+    for index, name in enumerate(text.values.values()):
+        yield f"    {name} = {text.dialect.axes.scratch(index)}"
     yield "    " + call(text.name, text.kernel_parameters, 1)
-    yield from _combined(text)
 
 
-def _combined(text: PhaseText) -> Iterator[str]:
-    """Statements that combine what the kernel handed over by rows and by columns."""
-    if not text.phase.reduces_axes:
-        return
+def combining(text: PhaseText, line: Assign, arguments: Sequence[str]) -> str:
+    """The call that combines what a loop handed over by rows or by columns.
+
+    Args:
+        text: the phase.
+        line: the reduction.
+        arguments: those that say what is combined.
+    """
+    what = "maxima" if is_maximum(line) else "sums"
     positions = column_reductions(text)
-    for line in text.phase.reductions:
-        what = "maxima" if is_maximum(line) else "sums"
-        arguments = [text.handed_over(line), "tables", "chunk"]
-        arguments.append(str(text.mode.axes.column(line.target)))
-        if line.target in positions:
-            arguments.append(str(positions[line.target]))
-        yield "    " + call(f"{what}_of_{_SPREAD[line.target.rate]}", arguments, 1)
+    places = [str(text.mode.axes.column(line.target))]
+    if line.target in positions:
+        places.append(str(positions[line.target]))
+    return call(f"{what}_of_{_SPREAD[line.target.rate]}", [*arguments, *places], 1)
 
 
 def column_reductions(text: PhaseText) -> dict[Symbol, int]:

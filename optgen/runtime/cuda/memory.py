@@ -106,16 +106,7 @@ class DeviceMemory:
     def tables(
         self, mode: Mode, layouts: Sequence[Array], streams: Sequence[Sequence[Any]]
     ) -> DeviceTables:
-        """Return tables; see ``Memory``.
-
-        Raises:
-            NotImplementedError: if the mode keeps numbers per row, column or index.
-        """
-        if mode.axes:
-            raise NotImplementedError(
-                f"mode {mode.name!r}: expected NumPy arrays, received arrays on a device. Numbers "
-                "per row, column or index have no CUDA kernels yet; build with host arrays."
-            )
+        """Return tables; see ``Memory``."""
         with self.context():
             return DeviceTables(self, mode, layouts, streams)
 
@@ -130,6 +121,8 @@ def to_host(array: Any) -> Array:
 
 def assign(array: Any, values: Array) -> None:
     """Give a device array of an optimizer's state new values, for all streams to see."""
+    if not values.size:
+        return
     with cuda.gpus[device_of(array) or 0]:
         cuda.synchronize()
         array.copy_to_device(np.array(values, order="C", subok=False))

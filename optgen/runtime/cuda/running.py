@@ -16,10 +16,11 @@ from optgen.runtime.cuda.launch import (
     threads_for,
     tiled_grid,
 )
-from optgen.runtime.description import StageScalars
+from optgen.runtime.description import Phase, StageScalars
 from optgen.runtime.phases import PreparedPhase, Scalars
 
 if TYPE_CHECKING:
+    from optgen.runtime.cuda.axes import DeviceAxes, Pieces
     from optgen.runtime.cuda.tables import Chunks, Selection
 
 
@@ -33,6 +34,7 @@ class Run:
         counts: the last entries but one, from the number of variables on.
         step_names: where on the device sums over all variables, and what follows from them, are.
         fold_threads: how many threads combine the blocks of a variable.
+        axes: the numbers per matrix, row, column and index; None if the mode has none.
         stream: on which everything takes its turn.
         rehearsal: compile and load the kernels instead of launching them.
     """
@@ -42,6 +44,7 @@ class Run:
     counts: tuple[int, ...]
     step_names: dict[str, int]
     fold_threads: int
+    axes: DeviceAxes | None
     stream: Any
     rehearsal: bool
 
@@ -60,7 +63,7 @@ class Run:
                 self._compute(entry, scalars)
             values = phase.scalars(*[scalars[name] for name in phase.inputs])
             stages = tuple([None if n is None else scalars[n] for n in prepared.stage_names])
-            self._launch_phase(phase.cuda, values, stages, average, accumulator)
+            self._launch_phase(phase, values, stages, average, accumulator)
             for name, column in prepared.sums:
                 self._sum(column, self.step_names[name])
                 scalars[name] = self.step_names[name]
@@ -79,30 +82,61 @@ class Run:
 
     def _launch_phase(
         self,
-        path: str,
+        phase: Phase,
         values: tuple[float, ...],
         stages: tuple[float | None, ...],
         average: int | None,
         accumulator: int | None,
     ) -> None:
         rows = self.selection.count
-        kernel = kernel_of(path, "variables")
+        kernel = kernel_of(phase.cuda, "variables")
         if kernel and has_work(kernel, stages):
             threads = threads_for(rows)
             blocks = -(-rows // threads)
             self._launch(kernel, blocks, threads, (self._tables(None), values, stages))
-        fold = kernel_of(path, "fold")
-        if kernel := kernel_of(path, "chunks"):
+        if phase.axes:
+            self._compute_axes(phase, values)
+        fold = kernel_of(phase.cuda, "fold")
+        if kernel := kernel_of(phase.cuda, "chunks"):
             for chunks in self.selection.chunks:
-                tables = self._tables(chunks)
+                tables = self._tables(chunks) + self._axis_entries(phase)
                 arguments = (chunks.like, tables, values, stages, average, accumulator)
                 if fold:
                     self._launch(kernel, chunks.count, chunks.threads, arguments)
                 else:
                     grid = tiled_grid(chunks.count, chunks.count_of_long)
                     self._launch(kernel, *grid, arguments)
+        if phase.panels is not None:
+            self._combine_axes(phase)
         if fold:
             self._launch(fold, rows, self.fold_threads, (self._tables(None),))
+
+    def _compute_axes(self, phase: Phase, values: tuple[float, ...]) -> None:
+        """Compute numbers per matrix, row, column and index in front of a phase's loop."""
+        assert self.axes is not None
+        runs = self.selection.pieces["runs"]
+        for kernel, place in kernel_of(phase.cuda, "axis_kernels") or ():
+            tables = self._tables(None) + self._axis_entries(phase, runs)
+            if place == "runs":
+                blocks, threads = runs.count, runs.threads
+            else:
+                blocks, threads = self.selection.count, self.axes.threads_per_variable
+            self._launch(kernel, blocks, threads, (tables, values))
+
+    def _combine_axes(self, phase: Phase) -> None:
+        """Combine what a phase's loop handed over by rows and columns."""
+        for part in ("rows", "columns", "panels"):
+            if kernel := kernel_of(phase.cuda, part):
+                pieces = self.selection.pieces[part]
+                tables = self._tables(None) + self._axis_entries(phase, pieces)
+                self._launch(kernel, pieces.count, pieces.threads, (tables,))
+
+    def _axis_entries(self, phase: Phase, pieces: Pieces | None = None) -> tuple[int, ...]:
+        """Return the entries of a kernel's tables that only phases with such numbers have."""
+        if not phase.axes:
+            return ()
+        assert self.axes is not None
+        return self.axes.entries(pieces)
 
     def _sum(self, column: int, index: int) -> None:
         rows = self.selection.count

@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda
 
 from optgen.runtime.arrays import Array, address_of
+from optgen.runtime.cuda.axes import DeviceAxes, Pieces
 from optgen.runtime.cuda.copies import Copies, Uploaded, device_address
 from optgen.runtime.cuda.gradients import DeviceGradientReader
 from optgen.runtime.cuda.kernels import BLOCK, SHORT
@@ -60,16 +61,20 @@ class Selection:
         rows: address of int64[count] on the device.
         count: how many variables there are, empty ones included.
         chunks: per dtype.
+        pieces: of the work on rows and columns, by kind; none if the mode has no numbers for these.
     """
 
     rows: int
     count: int
     chunks: tuple[Chunks, ...]
+    pieces: dict[str, Pieces]
 
     @property
     def kind(self) -> tuple[bool, ...]:
         """Which launches there are."""
-        return (self.count > 0, *(chunks.count > 0 for chunks in self.chunks))
+        counts = [chunks.count for chunks in self.chunks]
+        counts += [pieces.count for pieces in self.pieces.values()]
+        return (self.count > 0, *(count > 0 for count in counts))
 
 
 class DeviceTables:
@@ -108,6 +113,7 @@ class DeviceTables:
         self._tensor = memory.placed(np.zeros((len(layouts), max(1, len(mode.columns)))))
         self._step = memory.placed(np.zeros(1))
         self._step_names: dict[str, int] = {}
+        self._axes = DeviceAxes(memory, mode, layouts) if mode.axes else None
         self._pointers = np.array([[0, 0, *map(_address, arrays)] for arrays in streams], np.int64)
         self._scratch: dict[tuple[int, int], Any] = {}
         self._place_variables(list(layouts))
@@ -126,6 +132,12 @@ class DeviceTables:
         """Return a number of a variable as a live array of rank 0."""
         with self._memory.context():
             return self._tensor[position, column : column + 1].reshape(())
+
+    def axis_numbers(self, position: int, name: str) -> Any:
+        """Return a variable's numbers per row, column or index as a live array."""
+        assert self._axes is not None
+        with self._memory.context():
+            return self._axes.slot(position, name)
 
     def fill_column(self, column: int, values: Sequence[float]) -> None:
         """Give every variable its number in a column; ``values`` are in the order of build."""
@@ -151,6 +163,7 @@ class DeviceTables:
         for mask in (chosen, ~chosen):
             tables.append(np.flatnonzero(mask))
             tables += [pieces[mask[pieces[:, 0]]] for _, pieces in self._pieces]
+            tables += () if self._axes is None else self._axes.chosen(mask)
         everything = np.concatenate([table.ravel() for table in tables])
         address = self._uploads[name].address(everything, self._memory.stream())
         addresses = []
@@ -164,13 +177,16 @@ class DeviceTables:
         )
 
     def _selection(self, tables: Sequence[Table], addresses: Sequence[int]) -> Selection:
+        behind = 1 + len(self._pieces)
         chunks = tuple(
             _chunks(like, address, table)
             for (like, _), table, address in zip(
-                self._pieces, tables[1:], addresses[1:], strict=True
+                self._pieces, tables[1:behind], addresses[1:behind], strict=True
             )
         )
-        return Selection(addresses[0], len(tables[0]), chunks)
+        axes = self._axes
+        pieces = {} if axes is None else axes.at(addresses[behind:], tables[behind:])
+        return Selection(addresses[0], len(tables[0]), chunks, pieces)
 
     # A call -------------------------------------------------------------------------------
 
@@ -240,6 +256,7 @@ class DeviceTables:
                 counts=self._counts(),
                 step_names=self._step_names,
                 fold_threads=self._fold_threads,
+                axes=self._axes,
                 stream=self._memory.stream(),
                 rehearsal=rehearsal,
             )
