@@ -18,7 +18,7 @@ from optgen.backends.artifact import Artifact, Source
 from optgen.backends.docs.page import Picture, emit_list, emit_page
 from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.emit import emit_class, emit_common
-from optgen.backends.layout import ModeLayout, layouts
+from optgen.backends.layout import ModeLayout, layouts, sharing_axes
 from optgen.backends.numba_cpu.emit import emit_module
 from optgen.backends.numba_cuda.emit import emit_cuda_module
 from optgen.backends.numba_cuda.ptx import compile_text as compile_cuda
@@ -103,7 +103,12 @@ def compile_modes(
         for_evaluation(compile_mode(program.evaluation, mode.name, watch))
         for mode in program.evaluations
     ]
-    return layouts(schedules, common_modes()[0].table)
+    found = layouts(schedules, common_modes()[0].table)
+    count = len(program.modes)
+    if not program.evaluations:
+        return found
+    pairs = [sharing_axes(*pair) for pair in zip(found[:count], found[count:], strict=True)]
+    return (*(mode for mode, _ in pairs), *(evaluation for _, evaluation in pairs))
 
 
 def for_evaluation(schedule: Schedule) -> Schedule:

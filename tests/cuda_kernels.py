@@ -116,13 +116,18 @@ def signatures(module: str, stages: bool) -> dict[str, Signature]:
     return found
 
 
+def is_sampled(module: str) -> bool:
+    """Whether a module comes from a spec that is not tested thoroughly."""
+    return stem_of(module) in set(spec_names()) - set(thorough_specs())
+
+
 def variations(module: str) -> Iterator[Variation]:
     """All that a module is compiled to; what depends on dtype or stages not at all comes once.
 
     Of the specs that are not tested thoroughly, float32 with all stages on stands for the rest.
     """
     seen = set()
-    sampled = stem_of(module) in set(spec_names()) - set(thorough_specs())
+    sampled = is_sampled(module)
     for stages in (True,) if sampled else (False, True):
         for name, signature in signatures(module, stages).items():
             for dtype in DTYPES[:1] if sampled else DTYPES:

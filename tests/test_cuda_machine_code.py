@@ -22,6 +22,7 @@ from tests.cuda_kernels import (
     CAPABILITIES,
     RUNTIME,
     Variation,
+    is_sampled,
     link,
     modules,
     ptx,
@@ -35,7 +36,13 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
 )
 
-KERNELS = [(module, name) for module in modules() for name in signatures(module, True)]
+KERNELS = [
+    (module, name)
+    for module in modules()
+    for name in signatures(module, True)
+    if not is_sampled(module) or name.endswith("update_chunks")
+]
+"""Of specs that are not tested thoroughly, the loops of their updates."""
 LOOPS = [(m, name) for m, name in KERNELS if name.endswith("_chunks")]
 TILED = [(m, name) for m, name in LOOPS if not Variation(m, name, True, "float32", (9, 0)).reduces]
 

@@ -140,7 +140,7 @@ def test_any_spec_can_say_what_is_evaluated(tmp_path: Path) -> None:
     optimizer.build([w])
     optimizer.eval()
     assert w.tolist() == [3.0, 4.0]
-    optimizer.train()
+    assert not optimizer.evaluating
     optimizer.apply([np.array([2.0, -2.0])], [w])
     assert w.tolist() == [2.0, 5.0]
     optimizer.beta = 0.25
@@ -172,6 +172,7 @@ def test_what_would_lose_values_is_refused_until_training_goes_on(tmp_path: Path
     before, state = bits(variables), bits(optimizer.get_weights())
     refused: list[tuple[str, Any]] = [
         ("step", lambda: stepped(optimizer, variables)),
+        ("step", lambda: optimizer.apply_gradients([(np.ones(w.shape), w) for w in variables])),
         ("save", lambda: optimizer.save(tmp_path / "other.npz")),
         ("load", lambda: optimizer.load(tmp_path / "state.npz")),
         ("copy", lambda: copy.deepcopy(optimizer)),
@@ -221,3 +222,88 @@ def test_a_loss_scale_leaves_it_to_the_inner_optimizer() -> None:
     outer.train()
     inner.train()
     assert bits(variables) == bits(others)
+
+
+TABLES = """
+name = "Tables"
+summary = "An evaluation with more reductions than its update, and another kind of them."
+update = '''
+w = w - learning_rate * g
+z = 0.5 * z + 0.5 * w
+v = 0.5 * v + row_sum(g * g)
+'''
+evaluation = '''
+a = norm(z)
+b = max(abs(w))
+c = sum(z * w)
+w = (z * a + b * c + column_sum(z) * v) * learning_rate
+'''
+
+[hyperparameters]
+learning_rate = { default = 0.1, doc = "How far a step goes." }
+
+[slots]
+z = { doc = "Average of the variable." }
+v = { rate = "row", doc = "Sum of squares." }
+"""
+
+
+def test_an_evaluation_has_room_for_reductions_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "tables.toml").write_text(TABLES)
+    optimizer = optgen.load(tmp_path / "tables.toml")(
+        learning_rate=optgen.schedules.ExponentialDecay(0.5, 1, 0.5)
+    )
+    rng = np.random.default_rng(6)
+    shapes = [(), (0, 3), (3, 4), (2, 70, 90)]
+    variables = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
+    for _ in range(3):
+        stepped(optimizer, variables, 1)
+    z = [np.array(optimizer.get_slot(w, "z")) for w in variables]
+    v = [np.array(optimizer.get_slot(w, "v")) for w in variables]
+    before = [w.copy() for w in variables]
+    optimizer.eval()
+    for w, x, slow, rows in zip(variables, before, z, v, strict=True):
+        if x.size:
+            columns = slow if x.ndim < 2 else slow.sum(axis=-2, keepdims=True)
+            numbers = rows if x.ndim < 2 else rows[..., np.newaxis]
+            offset = np.abs(x).max() * np.sum(slow * x)
+            expected = slow * np.sqrt(np.sum(slow * slow)) + offset + columns * numbers
+            # The rate of the last of three calls.
+            assert_allclose(w, expected * 0.125, rtol=1e-12)
+    optimizer.train()
+    assert bits(variables) == bits(before)
+
+
+def test_a_variable_that_was_resized_is_refused() -> None:
+    w = np.ones(3)
+    optimizer = stepped(ScheduleFreeAdamW(), [w])
+    w.resize(100_000, refcheck=False)
+    with pytest.raises(ValueError, match="variable 0"):
+        optimizer.eval()
+    assert not optimizer.evaluating
+
+
+@pytest.mark.parametrize("action", ["eval", "step"])
+def test_a_callable_cannot_evaluate_or_step_in_between(action: str) -> None:
+    w = np.ones(3)
+    optimizer = stepped(ScheduleFreeAdamW(), [w])
+    asked: list[str] = []
+
+    def beta() -> float:
+        asked.append(action)
+        if len(asked) == 1:
+            optimizer.eval() if action == "eval" else stepped(optimizer, [w], 1)
+        return 0.5
+
+    optimizer.beta_1 = beta
+    with pytest.raises(ValueError, match=r"callable argument"):
+        optimizer.eval()
+    assert len(asked) > 1
+
+
+def test_the_names_of_evaluations_are_no_modes(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(
+        TABLES.replace("update = ", "[[modes]]\nname = 'a_evaluation'\nwhen = 'x'\nupdate = ", 1)
+    )
+    with pytest.raises(optgen.CompileError, match="a_evaluation"):
+        optgen.load(tmp_path / "bad.toml")

@@ -40,9 +40,15 @@ class AxisLayout:
 
     schedule: Schedule
     names: Mapping[Symbol, str]
+    table: tuple[AxisColumn, ...] = ()
 
     @cached_property
     def columns(self) -> tuple[AxisColumn, ...]:
+        """All columns of the table, which an evaluation shares with its mode."""
+        return self.table or self.own
+
+    @cached_property
+    def own(self) -> tuple[AxisColumn, ...]:
         """What is kept: the slots, then what phases compute."""
         found = {
             slot.name: AxisColumn(slot.name, slot.rate, 0.0)
@@ -58,8 +64,8 @@ class AxisLayout:
 
     def column(self, symbol: Symbol) -> int:
         """The column of a value."""
-        names = [column.name for column in self.columns]
-        return names.index(self._name(symbol))
+        (found,) = (column for column in self.own if column.name == self._name(symbol))
+        return self.columns.index(found)
 
     def stored_lines(self, phase: Phase) -> tuple[Assign, ...]:
         """The axis lines of a phase, and those that bring new numbers to where slots are kept."""

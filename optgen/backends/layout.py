@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from optgen.backends.axis_layout import AxisLayout
+from optgen.backends.axis_layout import AxisColumn, AxisLayout
 from optgen.backends.names import distinct_names, parameter_name
 from optgen.ir.expr import Apply, Kind, Symbol, symbols
 from optgen.ir.functions import Reduction
@@ -119,6 +119,7 @@ class ModeLayout:
 
     schedule: Schedule
     table: tuple[str, ...] = ()
+    axis_table: tuple[AxisColumn, ...] = ()
 
     @cached_property
     def names(self) -> dict[Symbol, str]:
@@ -135,7 +136,7 @@ class ModeLayout:
     @cached_property
     def axes(self) -> AxisLayout:
         """Where numbers of axis rates are kept."""
-        return AxisLayout(self.schedule, self.names)
+        return AxisLayout(self.schedule, self.names, self.axis_table)
 
     @cached_property
     def stream_names(self) -> dict[str, str]:
@@ -315,6 +316,12 @@ def layouts(schedules: Iterable[Schedule], first: Iterable[str] = ()) -> tuple[M
     table = dict.fromkeys(first)
     table |= dict.fromkeys(name for group in groups for names in group for name in names)
     return tuple(replace(mode, table=tuple(table)) for mode in modes)
+
+
+def sharing_axes(mode: ModeLayout, evaluation: ModeLayout) -> tuple[ModeLayout, ModeLayout]:
+    """The layouts of a mode and of its evaluation, with one table of numbers of axis rates."""
+    table = tuple(dict.fromkeys((*mode.axes.own, *evaluation.axes.own)))
+    return replace(mode, axis_table=table), replace(evaluation, axis_table=table)
 
 
 def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:

@@ -66,6 +66,7 @@ def _fill_cache(paths: Sequence[Path], out: Path) -> None:
 
     root, package = place_of(out)
     todo = warming.warmings(compile_all(paths), root, ".".join(package))
+    count = sum(len(each.modes) for each in todo)
     installed = Path(str(optimizers.__file__)).parent
     if installed.resolve() == out.resolve():
         # The same files under the name by which everybody imports them.
@@ -73,7 +74,6 @@ def _fill_cache(paths: Sequence[Path], out: Path) -> None:
     with progress_bar() as bar:
         task = bar.add_task("compiling kernels", total=len(todo))
         warming.warm(todo, lambda each: bar.update(task, description=each.name, advance=1))
-    count = sum(len(each.modes) for each in todo)
     output.print(f"kernels of {count} modes are compiled, for float32 and no common argument")
 
 

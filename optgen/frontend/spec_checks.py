@@ -128,6 +128,10 @@ def _reserved_for_slot(name: str) -> str | None:
     return reserved_for_attribute(name)
 
 
+def _reserved_for_mode(name: str) -> str | None:
+    return "kept for `evaluation`" if name.endswith("_evaluation") else None
+
+
 def is_sound(number: float) -> bool:
     """Whether a number is finite, and an integer is one that a float64 can hold."""
     if isinstance(number, int):
@@ -284,7 +288,7 @@ def _check_update(spec: OptimizerSpec, report: Report) -> None:
             report.error("E211", headline, report.index.key(key), help=hint)
     seen: dict[str, int] = {}
     for number, mode in enumerate(spec.modes):
-        check_name(mode.name, "mode", ("modes", number, "name"), report, lambda name: None)
+        check_name(mode.name, "mode", ("modes", number, "name"), report, _reserved_for_mode)
         first = seen.setdefault(mode.name, number)
         if first != number:
             report.error(

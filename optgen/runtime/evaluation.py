@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optgen.runtime.description import Mode
 from optgen.runtime.phases import prepare
 from optgen.runtime.stateful import Stateful
@@ -28,33 +30,45 @@ class Evaluating(Stateful):
 
         What they held is kept, at the cost of a copy of them, and comes back with ``train``, every
         bit of it; steps are refused until then. A second call changes nothing, and neither does
-        one to an optimizer whose variables always have these values.
+        one to an optimizer whose variables always have these values, or that has made no step.
 
         Raises:
             ValueError: if the optimizer is not built, or a variable has become read-only.
         """
         state = self._built_state()
         mode = self._evaluation()
-        if mode is None or self.evaluating:
+        calls, done = int(self._iteration), int(self.iterations)
+        if mode is None or self.evaluating or done == 0:
             return
-        for position, variable in enumerate(state.variables):
-            state.memory.check_writable(position, variable)
         phases = prepare(mode, (), frozenset(), ())
         scalars = dict(self._settings.constants)
         asked = self._settings.callables
         scalars.update(zip(asked, self._settings.numbers_now(self._arguments, asked), strict=True))
-        done = int(self.iterations)
         add_counts(scalars, self._settings, done)
         # Between steps the step is the last one, whose values the slots hold.
         scalars["t"] = float(done)
-        scalars["learning_rate"] = self.learning_rate
+        if self._learning_rate is not None:
+            learning_rate = self._learning_rate.now(calls - 1)
+            if decay := scalars.get("decay") if "decay" not in self._own else None:
+                learning_rate /= 1.0 + decay * (calls - 1)
+            scalars["learning_rate"] = learning_rate
         scalars |= {name: float(array) for name, array in state.step_slots.items()}
+        reader = self._reader
+        if (
+            reader is None
+            or self.evaluating
+            or self._state is not state
+            or int(self._iteration) != calls
+        ):
+            raise ValueError(f"{self.name}: a callable argument changed the optimizer in eval().")
+        reader.find_variables()
         everyone = state.all_present.present
         state.tables.run(phases, everyone, dict(scalars), None, None, True)
         kept = [state.memory.copied(variable) for variable in state.variables]
+        # Kept first: what interrupts a launch must not lose the values of training.
+        self._in_training = kept
         state.tables.run(phases, everyone, scalars, None, None)
         state.tables.finish()
-        self._in_training = kept
 
     def train(self) -> None:
         """Give the variables back the values that they had before ``eval``.
@@ -71,6 +85,12 @@ class Evaluating(Stateful):
             state.memory.check_writable(position, variable)
         state.memory.copy_all(list(zip(state.variables, self._in_training, strict=True)))
         self._in_training = None
+
+    def _mode_of_tables(self) -> Mode:
+        mode = self._evaluation()
+        if mode is None:
+            return self._mode
+        return replace(self._mode, phases=(*self._mode.phases, *mode.phases))
 
     def _evaluation(self) -> Mode | None:
         name = f"{self._mode.name}_evaluation"

@@ -143,6 +143,15 @@ class GradientReader:
                 describe(group.layout[row, 1], array, group.like.dtype)
                 self._gathered.add(position)
 
+    def look_again(self) -> None:
+        """Have gradients checked again: a user's code has run since, and may change arrays."""
+        self._latest = None
+
+    def find_variables(self) -> None:
+        """Raise ValueError if a variable is read-only, or does not lie as it did at build."""
+        for position in range(len(self._keys)):
+            self._check_variable(position)
+
     def _check(self, given: Sequence[Any], paired: bool) -> int:
         """Let compiled code note the addresses of what it knows; return how many are left."""
         self._latest = None

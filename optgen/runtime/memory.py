@@ -30,6 +30,12 @@ class Reader(Protocol):
     def point_at(self, gradients: Gradients) -> None:
         """Put the addresses of checked gradients into the tables."""
 
+    def look_again(self) -> None:
+        """Check gradients again before they are used, because a user's code has run since."""
+
+    def find_variables(self) -> None:
+        """Check the variables, and bring their addresses into the tables, without gradients."""
+
 
 class Tables(Protocol):
     """What kernels see of all variables, and launches over them."""

@@ -163,8 +163,6 @@ class Optimizer(Saving, Minimizer):
         given = as_list("gradients", gradients)
         if not given:
             raise ValueError("gradients: expected at least one gradient, received none.")
-        if self._in_training is not None:
-            self._check_training("step")
         known, state, reader = variables is None, self._state, self._reader
         if known and state is None:
             raise ValueError(
@@ -189,6 +187,7 @@ class Optimizer(Saving, Minimizer):
     ) -> bool:
         """Take one call's gradients; keep a new state if nothing fails."""
         # Everything that can raise comes first; only then memory is written.
+        self._check_training("step")
         programs, settings, raw = self._programs, self._settings, self._checked_calls()
         if only_if_finite:
             reader.point_at(found)
@@ -203,6 +202,9 @@ class Optimizer(Saving, Minimizer):
             self._fill_columns(state, {**settings.values, **scalars})
         steps = settings.values["gradient_accumulation_steps"]
         updates = steps is None or (raw + 1) % steps == 0
+        rate = self._learning_rate
+        if settings.callables or (rate is not None and rate.function is not None):
+            reader.look_again()
         program = programs.plain if loss_scale is None else programs.scaled
         reader.point_at(found)
         run_call(program, state, found.participants, scalars, settings, updates)

@@ -13,7 +13,7 @@ from optgen.runtime.arguments import checked
 from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list, names_of
 from optgen.runtime.configured import Configured
-from optgen.runtime.description import Hyperparameter, Slot, Value
+from optgen.runtime.description import Hyperparameter, Mode, Slot, Value
 from optgen.runtime.memory import Reader
 from optgen.runtime.state import State
 from optgen.runtime.step import Programs
@@ -115,12 +115,16 @@ class Stateful(Configured):
             return self.learning_rate
         return self._settings.numbers_now(self._arguments, [initial])[0]
 
+    def _mode_of_tables(self) -> Mode:
+        """Return the mode, with all phases that are launched over its tables."""
+        return self._mode
+
     def _empty_state(
         self, arrays: Sequence[object], names: Sequence[str | None], slots: Sequence[Slot]
     ) -> State:
         use_ema = self._settings.values["use_ema"]
         accumulates = self._settings.values["gradient_accumulation_steps"] is not None
-        return State(arrays, self._mode, slots, use_ema, accumulates, names)
+        return State(arrays, self._mode_of_tables(), slots, use_ema, accumulates, names)
 
     def _fill_columns(self, state: State, values: Mapping[str, Value]) -> None:
         """Write the numbers that may differ between variables into the tables.

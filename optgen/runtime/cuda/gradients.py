@@ -139,6 +139,14 @@ class DeviceGradientReader:
                 unusual.append((position, layout))
         self._tables.point_at(self._state.layouts, addresses, unusual)
 
+    def look_again(self) -> None:
+        """Nothing: what a library's arrays refer to is not moved."""
+
+    def find_variables(self) -> None:
+        """Take notice of where variables are, and gather those that are not in C order."""
+        self._follow_variables()
+        self._tables.point_at(self._state.layouts, [0] * len(self._expected), [])
+
 
 def _place(variable: object) -> tuple[object, ...]:
     """Return what changes when a variable lies elsewhere or otherwise."""
