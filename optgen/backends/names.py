@@ -20,7 +20,7 @@ _OWN_NAMES = frozenset(
     "numbers outputs results row_of_thread step step_numbers summed_number axes axis_columns "
     "axis_indices axis_matrices axis_rows fold_panels fold_panels_maximum height index "
     "index_columns index_maxima index_rows matrices matrix matrix_number maxima_of_columns "
-    "maxima_of_rows panels run scratch shapes spread_columns spread_matrices spread_rows "
+    "maxima_of_rows panels run runs scratch shapes spread_columns spread_matrices spread_rows "
     "starts sum_matrices sums_of_columns sums_of_rows units unit variable variable_number "
     "width column panel_sums".split()
 )
