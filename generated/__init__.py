@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .schedule_free_adamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from .sgd import SGD as SGD
     from .sm3 import SM3 as SM3
+    from .yogi import Yogi as Yogi
 
 _MODULES = {
     "ASGD": "asgd",
@@ -50,6 +51,7 @@ _MODULES = {
     "SGD": "sgd",
     "SM3": "sm3",
     "ScheduleFreeAdamW": "schedule_free_adamw",
+    "Yogi": "yogi",
 }
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "SGD",
     "SM3",
     "ScheduleFreeAdamW",
+    "Yogi",
 ]
 
 
