@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .lion import Lion as Lion
     from .nadam import Nadam as Nadam
     from .novograd import NovoGrad as NovoGrad
+    from .proximal_adagrad import ProximalAdagrad as ProximalAdagrad
     from .radam import RAdam as RAdam
     from .rmsprop import RMSprop as RMSprop
     from .rprop import Rprop as Rprop
@@ -45,6 +46,7 @@ _MODULES = {
     "Lion": "lion",
     "Nadam": "nadam",
     "NovoGrad": "novograd",
+    "ProximalAdagrad": "proximal_adagrad",
     "RAdam": "radam",
     "RMSprop": "rmsprop",
     "Rprop": "rprop",
@@ -69,6 +71,7 @@ __all__ = [
     "Lion",
     "Nadam",
     "NovoGrad",
+    "ProximalAdagrad",
     "RAdam",
     "RMSprop",
     "Rprop",
