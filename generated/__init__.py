@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adabelief import AdaBelief as AdaBelief
     from .adadelta import Adadelta as Adadelta
     from .adafactor import Adafactor as Adafactor
     from .adagrad import Adagrad as Adagrad
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ASGD": "asgd",
+    "AdaBelief": "adabelief",
     "Adadelta": "adadelta",
     "Adafactor": "adafactor",
     "Adagrad": "adagrad",
@@ -58,6 +60,7 @@ _MODULES = {
 
 __all__ = [
     "ASGD",
+    "AdaBelief",
     "Adadelta",
     "Adafactor",
     "Adagrad",
