@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .adam import Adam as Adam
     from .adamax import Adamax as Adamax
     from .adamw import AdamW as AdamW
+    from .adan import Adan as Adan
     from .asgd import ASGD as ASGD
     from .came import CAME as CAME
     from .ftrl import Ftrl as Ftrl
@@ -41,6 +42,7 @@ _MODULES = {
     "Adam": "adam",
     "AdamW": "adamw",
     "Adamax": "adamax",
+    "Adan": "adan",
     "CAME": "came",
     "Ftrl": "ftrl",
     "LARS": "lars",
@@ -67,6 +69,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Adan",
     "CAME",
     "Ftrl",
     "LARS",
