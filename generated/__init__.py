@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .adamax import Adamax as Adamax
     from .adamw import AdamW as AdamW
     from .adan import Adan as Adan
+    from .adopt import ADOPT as ADOPT
     from .asgd import ASGD as ASGD
     from .came import CAME as CAME
     from .ftrl import Ftrl as Ftrl
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .yogi import Yogi as Yogi
 
 _MODULES = {
+    "ADOPT": "adopt",
     "ASGD": "asgd",
     "AdaBelief": "adabelief",
     "Adadelta": "adadelta",
@@ -61,6 +63,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "AdaBelief",
     "Adadelta",
