@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .adamax import Adamax as Adamax
     from .adamw import AdamW as AdamW
     from .adan import Adan as Adan
+    from .ademamix import AdEMAMix as AdEMAMix
     from .adopt import ADOPT as ADOPT
     from .asgd import ASGD as ASGD
     from .came import CAME as CAME
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ADOPT": "adopt",
     "ASGD": "asgd",
+    "AdEMAMix": "ademamix",
     "AdaBelief": "adabelief",
     "Adadelta": "adadelta",
     "Adafactor": "adafactor",
@@ -65,6 +67,7 @@ _MODULES = {
 __all__ = [
     "ADOPT",
     "ASGD",
+    "AdEMAMix",
     "AdaBelief",
     "Adadelta",
     "Adafactor",
