@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .adabelief import AdaBelief as AdaBelief
+    from .adabound import AdaBound as AdaBound
     from .adadelta import Adadelta as Adadelta
     from .adafactor import Adafactor as Adafactor
     from .adagrad import Adagrad as Adagrad
@@ -40,6 +41,7 @@ _MODULES = {
     "ASGD": "asgd",
     "AdEMAMix": "ademamix",
     "AdaBelief": "adabelief",
+    "AdaBound": "adabound",
     "Adadelta": "adadelta",
     "Adafactor": "adafactor",
     "Adagrad": "adagrad",
@@ -69,6 +71,7 @@ __all__ = [
     "ASGD",
     "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "Adadelta",
     "Adafactor",
     "Adagrad",
