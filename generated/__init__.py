@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .came import CAME as CAME
     from .ftrl import Ftrl as Ftrl
     from .lamb import Lamb as Lamb
+    from .laprop import LaProp as LaProp
     from .lars import LARS as LARS
     from .lion import Lion as Lion
     from .nadam import Nadam as Nadam
@@ -52,6 +53,7 @@ _MODULES = {
     "CAME": "came",
     "Ftrl": "ftrl",
     "LARS": "lars",
+    "LaProp": "laprop",
     "Lamb": "lamb",
     "Lion": "lion",
     "Nadam": "nadam",
@@ -82,6 +84,7 @@ __all__ = [
     "CAME",
     "Ftrl",
     "LARS",
+    "LaProp",
     "Lamb",
     "Lion",
     "Nadam",
