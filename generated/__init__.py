@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .schedule_free_adamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from .sgd import SGD as SGD
     from .sm3 import SM3 as SM3
+    from .stable_adamw import StableAdamW as StableAdamW
     from .tiger import Tiger as Tiger
     from .yogi import Yogi as Yogi
 
@@ -66,6 +67,7 @@ _MODULES = {
     "SGD": "sgd",
     "SM3": "sm3",
     "ScheduleFreeAdamW": "schedule_free_adamw",
+    "StableAdamW": "stable_adamw",
     "Tiger": "tiger",
     "Yogi": "yogi",
 }
@@ -98,6 +100,7 @@ __all__ = [
     "SGD",
     "SM3",
     "ScheduleFreeAdamW",
+    "StableAdamW",
     "Tiger",
     "Yogi",
 ]
