@@ -101,6 +101,22 @@ def test_fractions_of_zero(spec: str, mode: str) -> None:
             walked(spec, {**arguments_of(spec, mode), h.name: 0.0}, START, drawn(3))
 
 
+@every_mode
+def test_float32_without_a_gradient_in_a_row_and_a_column(spec: str, mode: str) -> None:
+    """Products of two small numbers are 0 in float32, and a quotient of them is not a number."""
+    start, *steps = (
+        [array.astype(np.float32) for array in arrays] for arrays in [START, *drawn(5, 1e-2)]
+    )
+    for gradients in steps:
+        for gradient in gradients[2:]:
+            gradient[..., 0, :] = gradient[..., -1] = 0.0
+    oracle = Oracle(compiled(spec).program, mode, start, arguments_of(spec, mode))
+    for gradients in steps:
+        oracle.step(gradients)
+        assert all(w.dtype == np.float32 for w in oracle.variables)
+        assert is_finite(oracle)
+
+
 # --- B1, B2: where epsilon is -------------------------------------------------------------
 
 
