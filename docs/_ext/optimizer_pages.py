@@ -24,6 +24,7 @@ from sphinx.util import logging
 import optgen.optimizers
 from optgen import driver, folders
 from optgen.backends.docs.page import Picture
+from optgen.runtime.notice import be_quiet
 
 EPOCHS = 20
 NEIGHBOURS = 4
@@ -53,6 +54,7 @@ def write_pages(app: Sphinx) -> None:
 def _pictures(folder: Path, names: Mapping[str, str]) -> dict[str, list[Picture]]:
     """The pictures of all optimizers, by module; drawn only if they are not there yet."""
     record = folder / "pictures.json"
+    be_quiet()
     digest = _digest(names)
     if record.is_file():
         known = json.loads(record.read_text("utf-8"))
@@ -95,19 +97,10 @@ def _runs(name: str) -> Runs:
 def _losses(name: str) -> dict[str, list[float]]:
     """The training losses of a class's runs on the digits, at the start and after each epoch."""
     data = train_digits.load_data()
-    make = getattr(optgen.optimizers, name)
-    return {label: _train(make(**arguments), data) for label, arguments in _runs(name).items()}
-
-
-def _train(optimizer: Any, data: train_digits.Data) -> list[float]:
-    weights = train_digits.initial_weights(data.train_x.shape[1], int(data.train_y.max()) + 1)
-    optimizer.build(weights)
-    losses = [train_digits.loss(weights, data.train_x, data.train_y)]
-    for epoch in range(EPOCHS):
-        for x, y in train_digits.batches(data, epoch):
-            optimizer.apply(train_digits.loss_gradients(weights, x, y))
-        losses.append(train_digits.loss(weights, data.train_x, data.train_y))
-    return losses
+    return {
+        label: train_digits.train(label, name, arguments, data, EPOCHS).losses
+        for label, arguments in _runs(name).items()
+    }
 
 
 def _draw(folder: Path, module: str, name: str, curves: Curves) -> list[Picture]:
