@@ -16,6 +16,7 @@ import numpy as np
 
 from optgen.driver import Optimizer
 from optgen.runtime.launch import PARALLEL_FROM
+from optgen.runtime.notice import be_quiet
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def warm(todo: Sequence[Warming], done: Callable[[Warming], None] = lambda warmi
         done: called after each class.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(len(todo), os.cpu_count() or 1), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(len(todo), os.cpu_count() or 1), context, be_quiet) as pool:
         running = {pool.submit(compile_kernels, warming): warming for warming in todo}
         for future in as_completed(running):
             future.result()
@@ -71,11 +72,13 @@ def warm(todo: Sequence[Warming], done: Callable[[Warming], None] = lambda warmi
 
 
 def compile_kernels(warming: Warming) -> None:
-    """Take a small and a large step in each mode of a class, which fills the cache."""
+    """Step and evaluate at a small and a large size in each mode, which fills the cache."""
     if warming.root and warming.root not in sys.path:
         sys.path.insert(0, warming.root)
     cls = getattr(importlib.import_module(warming.package), warming.name)
     for arguments in warming.modes:
         for size in (1, PARALLEL_FROM):
             variable = np.ones(size, np.float32)
-            cls(**arguments).apply([np.ones(size, np.float32)], [variable])
+            optimizer = cls(**arguments)
+            optimizer.apply([np.ones(size, np.float32)], [variable])
+            optimizer.eval()

@@ -13,6 +13,11 @@ PATIENCE = 1.0
 _log = logging.getLogger("optgen")
 
 
+def be_quiet() -> None:
+    """Say nothing from now on, in a program that shows by other means what it is doing."""
+    _log.setLevel(logging.ERROR)
+
+
 @contextmanager
 def noticed(what: str) -> Iterator[None]:
     """Say what is going on if it takes more than a second: a warning of the logger ``optgen``.

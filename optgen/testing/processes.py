@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from multiprocessing import get_context
 
+from optgen.runtime.notice import be_quiet
 from optgen.testing.case import Case, Check
 from optgen.testing.checks import check_named
 from optgen.testing.checks.threads import COUNTS
@@ -36,9 +37,9 @@ def outcomes(spec: str, plan: Sequence[Planned], jobs: int = 0) -> Iterator[Outc
     shares = _shares(plan, jobs or os.cpu_count() or 1)
     with ExitStack() as stack:
         # One pool per process, so that cases of one kind find the kernels that they share.
-        pools = [ProcessPoolExecutor(1, mp_context=get_context("spawn")) for _ in shares]
+        pools = [ProcessPoolExecutor(1, get_context("spawn"), be_quiet) for _ in shares]
         for pool in pools:
-            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            stack.callback(pool.shutdown, cancel_futures=True)
         with _several_threads():
             running: dict[Future[Outcome], Planned] = {
                 pool.submit(_run, spec, check.name, case): (check, case)

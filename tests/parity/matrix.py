@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
+from optgen.runtime.notice import be_quiet
 from tests.parity.measuring import (
     against_interpreter,
     against_reference,
@@ -53,7 +54,7 @@ def outcomes(
     pairs: Sequence[tuple[str, str]], processes: int | None, *, quick: bool
 ) -> Iterator[Row | Failure]:
     """Measure modes in several processes, and return what came out in the same order."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), be_quiet) as pool:
         yield from pool.map(partial(_attempted, quick=quick), pairs)
 
 
