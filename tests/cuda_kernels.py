@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -59,6 +61,13 @@ class Variation:
     def reduces(self) -> bool:
         """Whether the kernel adds or compares in float64 as it goes through the elements."""
         return self.name.removesuffix("_chunks") in reducing_phases(self.module)
+
+    @property
+    def has_powers(self) -> bool:
+        """Whether the kernel's loop raises numbers to powers."""
+        loop = replace(self, name=self.name.removesuffix("_chunks"))
+        tree = ast.parse(inspect.getsource(loop.source))
+        return any(isinstance(node, ast.Pow) for node in ast.walk(tree))
 
     @property
     def spreads(self) -> bool:

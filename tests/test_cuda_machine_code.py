@@ -89,7 +89,11 @@ def test_kernels_link_without_spills_and_stay_in_their_type(module: str, name: s
         used = link(text, variation.capability)
         assert (used.stack, used.spill_stores, used.spill_loads) == (0, 0, 0), (variation, used)
         kernel = parse(text)
-        check_rounding(operations(kernel))
+        # CUDA's pow begins with the estimate of a reciprocal, and corrects it.
+        estimates = (
+            {"rcp.approx.ftz.f32"} if name.endswith("_chunks") and variation.has_powers else set()
+        )
+        check_rounding(operations(kernel) - estimates)
         if is_float32_loop(variation):
             check_float32(kernel, exchanges=variation.spreads or variation.hands_over)
 

@@ -37,7 +37,8 @@ def tables(variables: Sequence[Array], gradients: Sequence[Array]) -> Group:
     """The tables over variables of one dtype and their gradients; columns hold 7."""
     count = len(variables)
     streams = [(None, None)] * count
-    group = make_group(range(count), variables, streams, columns=3, reductions=1)
+    mode = replace(common.FINITE_MODE, columns=(*common.FINITE_MODE.columns, "size", "other"))
+    group = make_group(range(count), variables, streams, mode)
     for row, gradient in enumerate(gradients):
         group.pointers[row, 1] = address_of(gradient)
         describe(group.layout[row, 1], gradient, group.like.dtype)

@@ -215,7 +215,8 @@ def test_strided_arrays_are_gathered_and_scattered(dtype, gradient_dtype):
     given = [np.array(random.standard_normal(w.shape), order="F") for w in variables]
     given = [g.astype(gradient_dtype, order="A") for g in given]
     expected = [w + g.astype(dtype) for w, g in zip(variables, given, strict=True)]
-    group = make_group(range(len(variables)), variables, [[None, None]] * len(variables), 0, 0)
+    streams = [(None, None)] * len(variables)
+    group = make_group(range(len(variables)), variables, streams, Mode("plain"))
     for row, g in enumerate(given):
         group.pointers[row, 1] = address_of(g)
         describe(group.layout[row, 1], g, np.dtype(dtype))
