@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,21 +11,16 @@ from tests.generated_classes import (
     declared,
     hyperparameters_of,
 )
-from tests.oracle import compiled, generated, selecting, thorough_modes, thorough_specs
+from tests.oracle import generated, selecting, thorough_modes, thorough_specs
 from tests.pairwise import COMMON_CHOICES, covering_arguments, covering_rows, pairs_of
 from tests.parity.measuring import expected_state
 from tests.references.pipeline import Pipeline
+from tests.references.sources import rule_of
 
 SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2)]
 STEPS = 8
 MISSING = {(0, 2), (3, 0), (3, 3), (4, 1), (7, 2)}
 """Calls and variables without a gradient."""
-
-
-def reference_of(spec: str, arguments: Arguments) -> Any:
-    """The hand-written rule of a spec."""
-    module = importlib.import_module(f"tests.references.{spec}")
-    return getattr(module, compiled(spec).program.name)(**arguments)
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
@@ -47,7 +39,7 @@ def test_class_equals_reference(spec: str, mode: str, common: Arguments) -> None
     own = hyperparameters_of(spec, mode, rng)
     optimizer = generated(spec)(**own, **common)
     assert optimizer.select_mode().name == mode
-    pipeline = Pipeline(reference_of(spec, own), **common)
+    pipeline = Pipeline(rule_of(spec)(**own), **common)
     variables = [np.asarray(rng.standard_normal(shape)) for shape in SHAPES]
     pipeline.build(variables)
     optimizer.build(variables)
@@ -75,7 +67,7 @@ def test_every_mode_has_a_reference_and_two_rows() -> None:
     cases = [(spec, mode) for spec, mode, _, common in covering_cases() if common]
     assert all(cases.count(pair) >= 2 for pair in thorough_modes())
     for spec, mode in thorough_modes():
-        assert reference_of(spec, selecting(spec, mode)).learning_rate > 0
+        assert rule_of(spec)(**selecting(spec, mode)).learning_rate > 0
 
 
 @pytest.mark.parametrize("spec", thorough_specs())

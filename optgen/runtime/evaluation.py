@@ -47,11 +47,7 @@ class Evaluating(Stateful):
         add_counts(scalars, self._settings, done)
         # Between steps the step is the last one, whose values the slots hold.
         scalars["t"] = float(done)
-        if self._learning_rate is not None:
-            learning_rate = self._learning_rate.now(calls - 1)
-            if decay := scalars.get("decay") if "decay" not in self._own else None:
-                learning_rate /= 1.0 + decay * (calls - 1)
-            scalars["learning_rate"] = learning_rate
+        self._add_learning_rate(scalars, calls - 1)
         scalars |= {name: float(array) for name, array in state.step_slots.items()}
         reader = self._reader
         if (

@@ -227,11 +227,7 @@ class Optimizer(Saving, Minimizer):
             asked = [name for name in settings.callables if name not in given]
             answers = settings.numbers_now(self._arguments, asked)
             scalars.update(zip(asked, answers, strict=True))
-        if self._learning_rate is not None:
-            learning_rate = self._learning_rate.now(raw)
-            if decay := scalars.get("decay") if "decay" not in self._own else None:
-                learning_rate /= 1.0 + decay * raw
-            scalars["learning_rate"] = learning_rate
+        self._add_learning_rate(scalars, raw)
         stepped = int(self._iteration) != raw
         if stepped or self._settings is not settings or self._state is not before:
             did = "stepped" if stepped else "changed"

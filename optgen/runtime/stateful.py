@@ -15,6 +15,7 @@ from optgen.runtime.calls import as_arrays, as_list, names_of
 from optgen.runtime.configured import Configured
 from optgen.runtime.description import Hyperparameter, Mode, Slot, Value
 from optgen.runtime.memory import Reader
+from optgen.runtime.phases import Scalars
 from optgen.runtime.state import State
 from optgen.runtime.step import Programs
 from optgen.runtime.variable import Tensor, Variable, snapshot
@@ -47,6 +48,20 @@ class Stateful(Configured):
     def _new_programs(self) -> Programs:
         modes = self._mode, self.accumulate, self.rest, self.finite
         return Programs(*modes, self.stage_scalars, self._settings)
+
+    def _add_learning_rate(self, scalars: Scalars, calls: int) -> None:
+        """Add the learning rate of a call, if there is one, with what ``decay`` makes of it.
+
+        Args:
+            scalars: the numbers of the call by name.
+            calls: how many calls came before it.
+        """
+        if self._learning_rate is None:
+            return
+        learning_rate = self._learning_rate.now(calls)
+        if decay := scalars.get("decay") if "decay" not in self._own else None:
+            learning_rate /= 1.0 + decay * calls
+        scalars["learning_rate"] = learning_rate
 
     def _calls(self) -> int:
         return int(self._iteration)
