@@ -63,11 +63,12 @@ class Variation:
         return self.name.removesuffix("_chunks") in reducing_phases(self.module)
 
     @property
-    def has_powers(self) -> bool:
-        """Whether the kernel's loop raises numbers to powers."""
+    def calls_library(self) -> bool:
+        """Whether the kernel's loop computes powers or tanh, which are functions of CUDA's."""
         loop = replace(self, name=self.name.removesuffix("_chunks"))
-        tree = ast.parse(inspect.getsource(loop.source))
-        return any(isinstance(node, ast.Pow) for node in ast.walk(tree))
+        nodes = list(ast.walk(ast.parse(inspect.getsource(loop.source))))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        return "tanh" in names or any(isinstance(node, ast.Pow) for node in nodes)
 
     @property
     def spreads(self) -> bool:

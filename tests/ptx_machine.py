@@ -54,6 +54,7 @@ FLOAT_OPERATIONS: dict[str, Callable[..., Any]] = {
     "div": operator.truediv,
     "sqrt": np.sqrt,
     "neg": operator.neg,
+    "abs": abs,
     "rcp": lambda x: type(x)(1.0) / x,
     "fma": lambda x, y, z: type(x)(_fused(float(x), float(y), float(z))),
 }

@@ -27,10 +27,10 @@ AXIS_SEEDS = (1000, 1222)
 """From 1,000 on, a seed is that of a program with values per row, column and index."""
 
 SHAPES = ((5000,), (), (3, 4), (0,), (7,), (2, 70, 65))
-ARGUMENTS: tuple[dict[str, Any], ...] = (
-    {},
-    {"global_clipnorm": 0.8, "use_ema": True, "gradient_accumulation_steps": 2},
-)
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "staged": {"global_clipnorm": 0.8, "use_ema": True, "gradient_accumulation_steps": 2},
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,16 @@ def rule(seed: int) -> Program:
     return replace(program, name=f"Rule{seed}", module=f"rule_{seed}", slots=slots)
 
 
-@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["plain", "staged"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize("seed", [*SEEDS, *AXIS_SEEDS])
+def cases() -> Iterator[Any]:
+    """Each seed twice: one dtype without arguments, the other one with them."""
+    dtypes = (np.float32, np.float64)
+    for number, seed in enumerate((*SEEDS, *AXIS_SEEDS)):
+        for index, (label, arguments) in enumerate(ARGUMENTS.items()):
+            dtype = dtypes[(number + index) % 2]
+            yield pytest.param(seed, dtype, arguments, id=f"{seed}-{dtype.__name__}-{label}")
+
+
+@pytest.mark.parametrize(("seed", "dtype", "arguments"), list(cases()))
 def test_kernels_of_a_random_program(
     seed: int, dtype: Any, arguments: dict[str, Any], package: str
 ) -> None:

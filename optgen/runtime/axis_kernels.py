@@ -30,10 +30,11 @@ import numpy as np
 from numba import types, uint64
 from numba.extending import overload
 
-from optgen.runtime.kernels import BLOCK, LANES, _part_of_kernel
+from optgen.runtime.compilation import part_of_kernel
+from optgen.runtime.kernels import BLOCK, CHUNKS, LANES, LAYOUT, TENSOR
 
 NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
-"""What stands where in the tables."""
+"""What stands where in the tables, behind those of every driver."""
 
 
 def combined(largest: Any, x: Any, y: Any) -> Any:
@@ -54,7 +55,7 @@ def _compile_combined(largest: Any, x: Any, y: Any) -> Callable[..., Any]:
 # Views -----------------------------------------------------------------------------------
 
 
-@_part_of_kernel
+@part_of_kernel
 def _part(tables: Any, run: Any, column: Any, count: Any) -> Any:
     """Return the numbers of a run of matrices that have so many each."""
     variable, first, stop = tables[RUNS][run, 0], tables[RUNS][run, 1], tables[RUNS][run, 2]
@@ -62,47 +63,47 @@ def _part(tables: Any, run: Any, column: Any, count: Any) -> Any:
     return tables[NUMBERS][start + first * count : start + stop * count]
 
 
-@_part_of_kernel
+@part_of_kernel
 def axis_matrices(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per matrix of a run of matrices, as a view."""
     return _part(tables, run, column, 1)
 
 
-@_part_of_kernel
+@part_of_kernel
 def axis_rows(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per row of a run of matrices, as a view."""
     return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 1])
 
 
-@_part_of_kernel
+@part_of_kernel
 def axis_columns(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per column of a run of matrices, as a view."""
     return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 2])
 
 
-@_part_of_kernel
+@part_of_kernel
 def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
     """Return the numbers per index of a variable, as a view."""
     start = tables[STARTS][variable, column]
-    layout, count = tables[4], 0
+    layout, count = tables[LAYOUT], 0
     for axis in range(layout[variable, 0, 1]):
         count += layout[variable, 0, 2 + axis]
     return tables[NUMBERS][start : start + count]
 
 
-@_part_of_kernel
+@part_of_kernel
 def matrix_number(tables: Any, run: Any, column: Any) -> Any:
     """Return one of the numbers of the variable of a run of matrices."""
-    return tables[5][tables[RUNS][run, 0], column]
+    return tables[TENSOR][tables[RUNS][run, 0], column]
 
 
-@_part_of_kernel
+@part_of_kernel
 def variable_number(tables: Any, variable: Any, column: Any) -> Any:
     """Return one of the numbers of a variable."""
-    return tables[5][variable, column]
+    return tables[TENSOR][variable, column]
 
 
-@_part_of_kernel
+@part_of_kernel
 def sum_matrices(sums: Any, rows: Any) -> None:
     """Add the rows' numbers of each matrix, one after the other."""
     height = rows.size // sums.size
@@ -116,23 +117,23 @@ def sum_matrices(sums: Any, rows: Any) -> None:
 # From numbers to elements ----------------------------------------------------------------
 
 
-@_part_of_kernel
+@part_of_kernel
 def spread_matrices(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per matrix at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[0]
+    chunks = tables[CHUNKS]
     variable = chunks[chunk, 0]
     return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 1:].prod())
 
 
-@_part_of_kernel
+@part_of_kernel
 def spread_rows(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per row at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[0]
+    chunks = tables[CHUNKS]
     variable = chunks[chunk, 0]
     return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 2])
 
 
-@_part_of_kernel
+@part_of_kernel
 def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -> Any:
     """Return numbers that belong to so many neighbouring elements each, at each of these."""
     variable, offset, count = chunk[0], chunk[1], chunk[2]
@@ -154,10 +155,10 @@ def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -
     return out
 
 
-@_part_of_kernel
+@part_of_kernel
 def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per column at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[0]
+    chunks = tables[CHUNKS]
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
     rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
@@ -188,29 +189,29 @@ def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
 # From elements to numbers ----------------------------------------------------------------
 
 
-@_part_of_kernel
+@part_of_kernel
 def scratch(tables: Any, chunk: Any) -> Any:
     """Return float64 numbers for the elements of a chunk, to be written."""
-    return np.empty(tables[0][chunk, 2])
+    return np.empty(tables[CHUNKS][chunk, 2])
 
 
-@_part_of_kernel
+@part_of_kernel
 def sums_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
     """Add up the elements of each row of a chunk; of a part of a row, to those before it."""
     _combine_rows(None, 0.0, values, tables, chunk, column)
 
 
-@_part_of_kernel
+@part_of_kernel
 def maxima_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
     """As ``sums_of_rows``, but the largest element."""
     _combine_rows(1, -np.inf, values, tables, chunk, column)
 
 
-@_part_of_kernel
+@part_of_kernel
 def _combine_rows(
     largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any
 ) -> None:
-    chunks = tables[0]
+    chunks = tables[CHUNKS]
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     numbers, columns = tables[NUMBERS], tables[SHAPES][variable, 2]
     place = tables[STARTS][variable, column] + offset // columns
@@ -242,7 +243,7 @@ def _combine_rows(
         place += 1
 
 
-@_part_of_kernel
+@part_of_kernel
 def _combine_short_rows(largest: Any, initial: Any, values: Any, columns: Any, out: Any) -> None:
     """Combine rows of two to four elements: four lanes, without an array for them."""
     for row in range(uint64(values.size // columns)):
@@ -258,7 +259,7 @@ def _combine_short_rows(largest: Any, initial: Any, values: Any, columns: Any, o
         out[row] = combined(largest, initial, combined(largest, halves[0], halves[1]))
 
 
-@_part_of_kernel
+@part_of_kernel
 def _combine_block(
     largest: Any, initial: Any, values: Any, start: Any, stop: Any, lanes: Any, width: Any
 ) -> Any:
@@ -276,7 +277,7 @@ def _combine_block(
     return lanes[0]
 
 
-@_part_of_kernel
+@part_of_kernel
 def sums_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction: Any) -> None:
     """Add up the elements of each column of each panel of a chunk, to those of the rows before.
 
@@ -290,17 +291,17 @@ def sums_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction
     _combine_columns(None, 0.0, values, tables, chunk, column, reduction)
 
 
-@_part_of_kernel
+@part_of_kernel
 def maxima_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reduction: Any) -> None:
     """As ``sums_of_columns``, but the largest element."""
     _combine_columns(1, -np.inf, values, tables, chunk, column, reduction)
 
 
-@_part_of_kernel
+@part_of_kernel
 def _combine_columns(
     largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
 ) -> None:
-    chunks = tables[0]
+    chunks = tables[CHUNKS]
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
     panels, height = tables[PANELS][variable, 1], tables[PANELS][variable, 2]
@@ -337,19 +338,19 @@ def _combine_columns(
             in_panel, start = 0, start + columns
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_panels(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
     """Add the panels of each matrix of a variable in index order, if it has several."""
     _combine_panels(None, 0.0, tables, variable, column, reduction)
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_panels_maximum(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
     """As ``fold_panels``, but the largest."""
     _combine_panels(1, -np.inf, tables, variable, column, reduction)
 
 
-@_part_of_kernel
+@part_of_kernel
 def _combine_panels(
     largest: Any, initial: Any, tables: Any, variable: Any, column: Any, reduction: Any
 ) -> None:

@@ -24,10 +24,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from optgen.runtime.compilation import kernel
+from optgen.runtime.compilation import kernel, part_of_kernel
 
 # Fields by their distance from the start of an object, in words of eight bytes.  They stand in this
 # file because Numba's cache would not notice a change of them in another one.
@@ -50,8 +50,6 @@ USUAL, MISSING, UNUSUAL = 0, 1, 2
 
 NOT_THESE_PAIRS = -1
 
-_part_of_kernel = njit(error_model="numpy")
-
 
 def _pointer_to_words(typing_context: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
     """A pointer to int64 words at the int64 `address`."""
@@ -65,13 +63,13 @@ def _pointer_to_words(typing_context: Any, address: Any) -> tuple[Any, Callable[
 _words_at: Any = intrinsic(_pointer_to_words)
 
 
-@_part_of_kernel
+@part_of_kernel
 def _low_half(word: Any) -> Any:
     """Return the C int that a word of eight bytes starts with."""
     return word & 0xFFFFFFFF
 
 
-@_part_of_kernel
+@part_of_kernel
 def _has_changed(expected: Any, row: Any) -> Any:
     """Say whether a variable may not be written, or lies otherwise than at build."""
     variable = _words_at(expected[row, OBJECT])
@@ -93,7 +91,7 @@ def _has_changed(expected: Any, row: Any) -> Any:
     return False
 
 
-@_part_of_kernel
+@part_of_kernel
 def _is_usual(array: Any, expected: Any, row: Any) -> Any:
     """Say whether an object is an array like a variable, in C order; look at no elements."""
     if array[TYPE] != expected[0, ARRAY] or array[DTYPE] != expected[row, USUAL_DTYPE]:
@@ -109,7 +107,7 @@ def _is_usual(array: Any, expected: Any, row: Any) -> Any:
     return array[DATA] & (expected[row, ITEM_BYTES] - 1) == 0
 
 
-@_part_of_kernel
+@part_of_kernel
 def _meets(regions: Any, low: Any, high: Any) -> Any:
     """Say whether the bytes from ``low`` up to ``high`` meet a region; see ``MemoryMap``."""
     first, last = 0, regions.shape[1]

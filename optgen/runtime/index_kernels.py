@@ -21,10 +21,11 @@ from optgen.runtime.axis_kernels import (
     axis_indices,
     axis_rows,
 )
-from optgen.runtime.kernels import _part_of_kernel
+from optgen.runtime.compilation import part_of_kernel
+from optgen.runtime.kernels import LAYOUT
 
 
-@_part_of_kernel
+@part_of_kernel
 def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
     """Find for each row of a run of matrices the smallest number of its indices.
 
@@ -34,7 +35,7 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
         indices: the column of the numbers per index.
         column: the column of the results.
     """
-    layout = tables[4]
+    layout = tables[LAYOUT]
     variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
     numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
     out, rows = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
@@ -59,10 +60,10 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
         matrix += 1
 
 
-@_part_of_kernel
+@part_of_kernel
 def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
     """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
-    layout = tables[4]
+    layout = tables[LAYOUT]
     variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
     numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
     out, columns = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
@@ -79,7 +80,7 @@ def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
             out[first + i] = numbers[start + i]
 
 
-@_part_of_kernel
+@part_of_kernel
 def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: Any) -> None:
     """Find the largest number at each index of each axis of a variable.
 
@@ -90,7 +91,7 @@ def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: An
         columns: the column of the largest numbers per column.
         column: the column of the results.
     """
-    layout = tables[4]
+    layout = tables[LAYOUT]
     numbers, out = tables[NUMBERS], axis_indices(tables, variable, column)
     of_rows, of_columns = tables[STARTS][variable, rows], tables[STARTS][variable, columns]
     leading = layout[variable, 0, 1] - 2

@@ -34,6 +34,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
+from optgen.runtime.compilation import part_of_kernel
+
+CHUNKS, ROWS, BLOCKS, POINTERS, LAYOUT, TENSOR, BLOCK_SUMS = range(7)
+"""What stands where in the tables."""
+
 BLOCK = 4096
 """Elements per partial sum of a reduction; work is divided between chunks at multiples of it."""
 
@@ -45,9 +50,6 @@ _CACHE_LINE = 64
 
 IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = 0, 1, 2
 """First entry of a layout: elements are used where they lie, or gathered from that dtype."""
-
-# Compiled into generated kernels, whose cache entry holds the result; needs no entry of its own.
-_part_of_kernel = njit(error_model="numpy")
 
 
 def _pointer_intrinsic(element: Any) -> Any:
@@ -118,7 +120,7 @@ def _compile_rounded(like: Any, x: Any) -> Callable[..., Any]:
     return lambda like, x: real(x)
 
 
-@_part_of_kernel
+@part_of_kernel
 def square(x: Any) -> Any:
     """Return ``x * x``."""
     return x * x
@@ -136,7 +138,7 @@ def _compile_sign(x: Any) -> Callable[..., Any]:
     return lambda x: np.sign(x) + real(0.0)
 
 
-@_part_of_kernel
+@part_of_kernel
 def _locate(layout: Any, variable: Any, stream: Any, position: Any) -> Any:
     """Find the element at ``position`` in C order: its byte offset, and how long its row goes on.
 
@@ -158,7 +160,7 @@ def _locate(layout: Any, variable: Any, stream: Any, position: Any) -> Any:
     return byte_offset, length - column, stride
 
 
-@_part_of_kernel
+@part_of_kernel
 def _gather(
     out: Any, source: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any
 ) -> None:
@@ -174,7 +176,7 @@ def _gather(
         done += count
 
 
-@_part_of_kernel
+@part_of_kernel
 def _gathered(
     like: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any, length: Any
 ) -> Any:
@@ -187,7 +189,6 @@ def _gathered(
     return out
 
 
-@_part_of_kernel
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
 
@@ -200,12 +201,29 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     Returns:
         A view, or for a variable or gradient that must be gathered, a fresh copy.
     """
-    chunks, pointers, layout = tables[0], tables[3], tables[4]
+    raise NotImplementedError("elements runs in compiled code only")
+
+
+@overload(elements, strict=False, prefer_literal=True)
+def _compile_elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Callable[..., Any]:
+    if isinstance(stream, types.IntegerLiteral) and stream.literal_value >= 2:
+        return lambda like, tables, chunk, stream: _elements_in_place(like, tables, chunk, stream)
+    return lambda like, tables, chunk, stream: _elements_of_any(like, tables, chunk, stream)
+
+
+@part_of_kernel
+def _elements_of_any(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
+    chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     if stream < 2 and layout[variable, stream, 0] != IN_PLACE:
-        # Of no literal type, so that it is compiled once for all streams.
-        column = types.int64(stream)
-        return _gathered(like, pointers, layout, variable, column, offset, length)
+        return _gathered(like, pointers, layout, variable, stream, offset, length)
+    return _elements_in_place(like, tables, chunk, stream)
+
+
+@part_of_kernel
+def _elements_in_place(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
+    chunks, pointers = tables[CHUNKS], tables[POINTERS]
+    variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
 
 
@@ -223,10 +241,10 @@ def _compile_optional_elements(
     return lambda like, on, tables, chunk, stream: elements(like, tables, chunk, stream)
 
 
-@_part_of_kernel
+@part_of_kernel
 def number(tables: Any, chunk: Any, column: Any) -> Any:
     """Return one of the numbers, float64, of a chunk's variable."""
-    return tables[5][tables[0][chunk, 0], column]
+    return tables[TENSOR][tables[CHUNKS][chunk, 0], column]
 
 
 def optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> Any:
@@ -241,18 +259,18 @@ def _compile_optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> C
     return lambda on, tables, chunk, column: number(tables, chunk, column)
 
 
-@_part_of_kernel
+@part_of_kernel
 def chunk_sums(tables: Any, chunk: Any) -> Any:
     """Return the block sums of a chunk: float64[its blocks, reductions], to be written."""
-    first = tables[0][chunk, 3]
-    count = (tables[0][chunk, 2] + BLOCK - 1) // BLOCK
-    return tables[6][first : first + count]
+    first = tables[CHUNKS][chunk, 3]
+    count = (tables[CHUNKS][chunk, 2] + BLOCK - 1) // BLOCK
+    return tables[BLOCK_SUMS][first : first + count]
 
 
-@_part_of_kernel
+@part_of_kernel
 def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
     """Scatter what ``elements`` gathered of a variable back into it; nothing for a view."""
-    chunks, pointers, layout = tables[0], tables[3], tables[4]
+    chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
     variable, offset = chunks[chunk, 0], chunks[chunk, 1]
     if layout[variable, 0, 0] == IN_PLACE:
         return
@@ -299,7 +317,7 @@ def lanes_on_stack(typing_context: Any, count: Any) -> tuple[Any, Callable[..., 
     return array_type(types.intp), generate
 
 
-@_part_of_kernel
+@njit(error_model="numpy")
 def _halved(lanes: Any, count: Any) -> Any:
     width = count // 2
     while width > 0:
@@ -309,7 +327,7 @@ def _halved(lanes: Any, count: Any) -> Any:
     return lanes[0]
 
 
-@_part_of_kernel
+@njit(error_model="numpy")
 def _halved_maximum(lanes: Any, count: Any) -> Any:
     width = count // 2
     while width > 0:
@@ -319,14 +337,14 @@ def _halved_maximum(lanes: Any, count: Any) -> Any:
     return lanes[0]
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_lanes(lanes: Any) -> Any:
     """Return the sum of a block's accumulators, a power of two, by halving; overwrites them."""
     # Long variables have all lanes: a constant, for which the compiler unrolls everything.
     return _halved(lanes, LANES) if lanes.size == LANES else _halved(lanes, lanes.size)
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_lanes_maximum(lanes: Any) -> Any:
     """Return the largest of a block's accumulators, NaN if any is NaN; overwrites them."""
     if lanes.size == LANES:
@@ -334,7 +352,7 @@ def fold_lanes_maximum(lanes: Any) -> Any:
     return _halved_maximum(lanes, lanes.size)
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_blocks(
     rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
 ) -> None:
@@ -357,7 +375,7 @@ def fold_blocks(
         tensor[row, column] = total
 
 
-@_part_of_kernel
+@part_of_kernel
 def fold_blocks_maximum(
     rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
 ) -> None:

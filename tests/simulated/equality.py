@@ -5,6 +5,7 @@ Run by ``test_cuda_class.py`` in a process of the simulator.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 
 from optgen.runtime.cuda.memory import to_host
-from tests.generated_classes import Arguments, declared, hyperparameters_of
-from tests.oracle import generated, spec_modes, thorough_specs
+from tests.generated_classes import Arguments, declared, hyperparameters_of, last_mode
+from tests.oracle import EVERY_SPEC, generated, spec_modes, thorough_specs
 from tests.pairwise import COMMON_CHOICES
+from tests.parity.measuring import row_of_common_arguments
 from tests.simulated.arrays import HostArray, as_bytes, device_arrays
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -45,22 +47,29 @@ def cases() -> Iterator[tuple[str, str, str, Arguments, tuple[Any, ...]]]:
     """Spec, mode, label, common arguments, and the dtypes of variables in turn.
 
     One dtype in one case and the other in the next, to compile half as many CPU kernels; both
-    without arguments, and where sums go over all variables.  Of specs that are not tested
-    thoroughly, each mode has one combination of arguments.
+    without arguments, and where sums go over all variables.  Where all specs are tested thoroughly,
+    each mode has every argument alone; elsewhere they take turns, two for a mode of CORE, and the
+    last mode of another spec has the arguments and the dtype of test_catalogue.py, whose kernels
+    are compiled once for both.
     """
     alone = {
         label: found for choices in COMMON_CHOICES.values() for label, found in choices.items()
     }
     del alone["-"]
-    for number, (spec, mode) in enumerate(spec_modes()):
+    turns = itertools.cycle(alone)
+    for spec, mode in spec_modes():
+        if spec not in thorough_specs():
+            if mode == last_mode(spec):
+                yield spec, mode, "sampled", row_of_common_arguments(spec, mode), (FLOAT32,)
+            continue
         own = declared(spec)
         everything: dict[str, Arguments] = {"none": {}, **alone, **COMBINATIONS}
-        taken = list(COMBINATIONS)[number % len(COMBINATIONS)]
+        taken = {next(turns), next(turns), "none", "everything"}
         for index, (label, arguments) in enumerate(everything.items()):
             given = {name: value for name, value in arguments.items() if name not in own}
             if arguments and not given:
                 continue
-            if spec not in thorough_specs() and label != taken:
+            if not EVERY_SPEC and label not in taken:
                 continue
             both = label in ("none", "global_clipnorm")
             dtypes = (FLOAT32, FLOAT64) if both else ((FLOAT32, FLOAT64)[index % 2],)

@@ -33,14 +33,14 @@ import numpy as np
 from numba import float64, uint64
 
 from optgen.runtime.cuda.compilation import device, inlined
-from optgen.runtime.cuda.kernels import BLOCK, LANES, numbers
+from optgen.runtime.cuda.kernels import BLOCK, LANES, ROW_COUNT, ROWS, VARIABLE_COUNT, numbers
 from optgen.runtime.cuda.primitives import cuda, int64_table, maximum, rounded, vector
 
 NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, LENGTHS, VALUES, PLACES, PIECES = range(16, 25)
-"""Which addresses stand where in the tables."""
+"""Which addresses stand where in the tables, behind those of every kernel."""
 
 NUMBER_COUNT, COLUMN_COUNT, PANEL_COUNT, LENGTH_COUNT, ELEMENT_COUNT, PIECE_COUNT = range(25, 31)
-"""Which counts stand where in the tables."""
+"""Which counts stand where in the tables, behind these."""
 
 
 @device
@@ -63,13 +63,15 @@ def axis_numbers(tables: Any) -> Any:
 @device
 def axis_start(tables: Any, variable: Any, column: Any) -> Any:
     """Return where the numbers of a variable in a column start among all."""
-    return int64_table(tables[STARTS], tables[9], tables[COLUMN_COUNT])[variable, column]
+    return int64_table(tables[STARTS], tables[VARIABLE_COUNT], tables[COLUMN_COUNT])[
+        variable, column
+    ]
 
 
 @device
 def shape_of(tables: Any, variable: Any) -> Any:
     """Return how many matrices a variable has, and how many rows and columns each."""
-    shapes = int64_table(tables[SHAPES], tables[9], 3)
+    shapes = int64_table(tables[SHAPES], tables[VARIABLE_COUNT], 3)
     return shapes[variable, 0], shapes[variable, 1], shapes[variable, 2]
 
 
@@ -83,7 +85,7 @@ def piece_of(tables: Any, index: Any) -> Any:
 @device
 def variable_of_block(tables: Any) -> Any:
     """Return the variable of a block of threads, in a launch of one for each."""
-    return int64_table(tables[1], tables[8], 1)[cuda.blockIdx.x, 0]
+    return int64_table(tables[ROWS], tables[ROW_COUNT], 1)[cuda.blockIdx.x, 0]
 
 
 @device
@@ -234,7 +236,7 @@ def number_of_column(spread: Any, i: Any) -> Any:
 @inlined
 def scratch(tables: Any, chunk: Any, array: Any) -> Any:
     """Return what a chunk's loop hands over in one of the arrays of values, to be written."""
-    place = int64_table(tables[PLACES], tables[9], 1)[chunk[0], 0]
+    place = int64_table(tables[PLACES], tables[VARIABLE_COUNT], 1)[chunk[0], 0]
     start = array * tables[ELEMENT_COUNT] + place + chunk[1]
     return vector(float64(0.0), tables[VALUES] + start * 8, chunk[2])
 
@@ -242,7 +244,7 @@ def scratch(tables: Any, chunk: Any, array: Any) -> Any:
 @inlined
 def _values(tables: Any, variable: Any, array: Any) -> Any:
     """Return what loops handed over of a variable, and of those behind it."""
-    place = int64_table(tables[PLACES], tables[9], 1)[variable, 0]
+    place = int64_table(tables[PLACES], tables[VARIABLE_COUNT], 1)[variable, 0]
     count = tables[ELEMENT_COUNT]
     return vector(float64(0.0), tables[VALUES] + (array * count + place) * 8, count - place)
 
@@ -334,7 +336,7 @@ def _combine_columns(
 ) -> None:
     variable, first, stop = piece_of(tables, cuda.blockIdx.x)
     _, rows, columns = shape_of(tables, variable)
-    panels = int64_table(tables[PANELS], tables[9], 3)
+    panels = int64_table(tables[PANELS], tables[VARIABLE_COUNT], 3)
     begin, count, height = panels[variable, 0], panels[variable, 1], panels[variable, 2]
     values = _values(tables, variable, array)
     for result in range(first + cuda.threadIdx.x, stop, cuda.blockDim.x):
@@ -373,7 +375,7 @@ def fold_panels_maximum(tables: Any, column: Any, reduction: Any) -> None:
 def _combine_panels(largest: Any, initial: Any, tables: Any, column: Any, reduction: Any) -> None:
     variable, first, stop = piece_of(tables, cuda.blockIdx.x)
     columns = shape_of(tables, variable)[2]
-    panels = int64_table(tables[PANELS], tables[9], 3)
+    panels = int64_table(tables[PANELS], tables[VARIABLE_COUNT], 3)
     begin, count = panels[variable, 0], panels[variable, 1]
     sums, out = _panel_sums(tables, reduction), axis_numbers(tables)
     start = axis_start(tables, variable, column)

@@ -25,13 +25,14 @@ from optgen.runtime.cuda.axis_kernels import (
     shape_of,
 )
 from optgen.runtime.cuda.compilation import device, inlined
+from optgen.runtime.cuda.kernels import VARIABLE_COUNT
 from optgen.runtime.cuda.primitives import int64_table, maximum, minimum, vector
 
 
 @inlined
 def _lengths(tables: Any) -> Any:
     """Return the table of the lengths of axes."""
-    return int64_table(tables[LENGTHS], tables[9], tables[LENGTH_COUNT])
+    return int64_table(tables[LENGTHS], tables[VARIABLE_COUNT], tables[LENGTH_COUNT])
 
 
 @device

@@ -107,6 +107,13 @@ __all__ = [
     "tanh",
 ]
 
+CHUNKS, ROWS, BLOCKS, POINTERS, TENSOR, BLOCK_SUMS, STEP = range(7)
+"""Which addresses stand where in the tables."""
+
+CHUNK_COUNT, ROW_COUNT, VARIABLE_COUNT, STREAM_COUNT, TENSOR_COLUMNS = range(7, 12)
+BLOCK_COUNT, REDUCTION_COUNT, STEP_COUNT, LONG_COUNT = range(12, 16)
+"""Which counts stand where in the tables."""
+
 BLOCK = 4096
 """Elements per partial sum of a reduction; chunks start at multiples of it."""
 
@@ -132,19 +139,19 @@ def square(x: Any) -> Any:
 
 @inlined
 def _chunks(tables: Any) -> Any:
-    return int64_table(tables[0], tables[7], 4)
+    return int64_table(tables[CHUNKS], tables[CHUNK_COUNT], 4)
 
 
 @inlined
 def numbers(tables: Any) -> Any:
     """Return the table of one number per variable, float64[variables, columns]."""
-    return float64_table(tables[4], tables[9], tables[11])
+    return float64_table(tables[TENSOR], tables[VARIABLE_COUNT], tables[TENSOR_COLUMNS])
 
 
 @inlined
 def step_numbers(tables: Any) -> Any:
     """Return sums over all variables and what follows from them, float64[numbers]."""
-    return vector(float64(0.0), tables[6], tables[14])
+    return vector(float64(0.0), tables[STEP], tables[STEP_COUNT])
 
 
 @device
@@ -161,7 +168,7 @@ def chunk_of_tile(tables: Any) -> Any:
     That is a short chunk, or a part of the long chunk of its block, which begins at a multiple of
     WARP. The length is 0 if nothing is left for the tile.
     """
-    chunks, tile, count_of_long = _chunks(tables), cuda.threadIdx.y, tables[15]
+    chunks, tile, count_of_long = _chunks(tables), cuda.threadIdx.y, tables[LONG_COUNT]
     chunk = cuda.blockIdx.x
     if chunk < count_of_long:
         part = (chunks[chunk, 2] + TILES * WARP - 1) // (TILES * WARP) * WARP
@@ -169,7 +176,7 @@ def chunk_of_tile(tables: Any) -> Any:
         length = min(part, chunks[chunk, 2] - start)
         return chunks[chunk, 0], chunks[chunk, 1] + start, length
     chunk = count_of_long + (chunk - count_of_long) * cuda.blockDim.y + tile
-    if chunk < tables[7]:
+    if chunk < tables[CHUNK_COUNT]:
         return chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     return chunks[0, 0], chunks[0, 1], 0
 
@@ -191,7 +198,7 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
         chunk: variable, first element and length, of ``chunk_of_block`` or ``chunk_of_tile``.
         stream: column of the table of pointers.
     """
-    pointers = int64_table(tables[3], tables[9], tables[10])
+    pointers = int64_table(tables[POINTERS], tables[VARIABLE_COUNT], tables[STREAM_COUNT])
     return vector(like, pointers[chunk[0], stream] + chunk[1] * itemsize(like), chunk[2])
 
 
@@ -223,9 +230,9 @@ def summed_number(index: Any, tables: Any) -> Any:
 def row_of_thread(tables: Any) -> Any:
     """Return the variable of a thread in a launch of one thread per variable, or -1."""
     index = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    if index >= tables[8]:
+    if index >= tables[ROW_COUNT]:
         return -1
-    return int64_table(tables[1], tables[8], 1)[index, 0]
+    return int64_table(tables[ROWS], tables[ROW_COUNT], 1)[index, 0]
 
 
 @inlined
@@ -236,8 +243,8 @@ def chunk_sums(tables: Any, chunk: Any) -> Any:
         tables: the kernel's tables.
         chunk: what ``chunk_of_block`` returns.
     """
-    count, reductions = (chunk[2] + BLOCK - 1) // BLOCK, tables[13]
-    return float64_table(tables[5] + chunk[3] * reductions * 8, count, reductions)
+    count, reductions = (chunk[2] + BLOCK - 1) // BLOCK, tables[REDUCTION_COUNT]
+    return float64_table(tables[BLOCK_SUMS] + chunk[3] * reductions * 8, count, reductions)
 
 
 @device
@@ -283,9 +290,9 @@ def fold_blocks(tables: Any, column: Any, reduction: Any) -> None:
         reduction: column of the block sums.
     """
     fetched = cuda.shared.array(LANES, float64)
-    row = int64_table(tables[1], tables[8], 1)[cuda.blockIdx.x, 0]
-    blocks = int64_table(tables[2], tables[9], 2)
-    block_sums = float64_table(tables[5], tables[12], tables[13])
+    row = int64_table(tables[ROWS], tables[ROW_COUNT], 1)[cuda.blockIdx.x, 0]
+    blocks = int64_table(tables[BLOCKS], tables[VARIABLE_COUNT], 2)
+    block_sums = float64_table(tables[BLOCK_SUMS], tables[BLOCK_COUNT], tables[REDUCTION_COUNT])
     first, count = blocks[row, 0], blocks[row, 1]
     total = 0.0
     for start in range(0, count, LANES):
@@ -305,9 +312,9 @@ def fold_blocks(tables: Any, column: Any, reduction: Any) -> None:
 def fold_blocks_maximum(tables: Any, column: Any, reduction: Any) -> None:
     """As ``fold_blocks``, but the largest; minus infinity for an empty variable."""
     if cuda.threadIdx.x == 0:
-        row = int64_table(tables[1], tables[8], 1)[cuda.blockIdx.x, 0]
-        blocks = int64_table(tables[2], tables[9], 2)
-        block_sums = float64_table(tables[5], tables[12], tables[13])
+        row = int64_table(tables[ROWS], tables[ROW_COUNT], 1)[cuda.blockIdx.x, 0]
+        blocks = int64_table(tables[BLOCKS], tables[VARIABLE_COUNT], 2)
+        block_sums = float64_table(tables[BLOCK_SUMS], tables[BLOCK_COUNT], tables[REDUCTION_COUNT])
         largest = -np.inf
         for block in range(blocks[row, 0], blocks[row, 0] + blocks[row, 1]):
             largest = maximum(largest, block_sums[block, reduction])

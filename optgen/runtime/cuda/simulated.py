@@ -6,6 +6,7 @@ import ctypes
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numba.cuda.simulator.kernel import _get_kernel_context
 
 from optgen.runtime.arrays import Array
@@ -79,7 +80,26 @@ def rounded(like: Any, x: Any) -> Any:
 
 
 minimum, maximum, sqrt = np.minimum, np.maximum, np.sqrt
-exp, log, tanh = np.exp, np.log, np.tanh
+
+# Compiled, because NumPy has functions of its own, whose last bits are not those of the host.
+_exp = njit(lambda x: np.exp(x))
+_log = njit(lambda x: np.log(x))
+_tanh = njit(lambda x: np.tanh(x))
+
+
+def exp(x: Any) -> Any:
+    """Return the exponential of ``x`` in its type."""
+    return type(x)(_exp(x))
+
+
+def log(x: Any) -> Any:
+    """Return the natural logarithm of ``x`` in its type."""
+    return type(x)(_log(x))
+
+
+def tanh(x: Any) -> Any:
+    """Return the hyperbolic tangent of ``x`` in its type."""
+    return type(x)(_tanh(x))
 
 
 def sign(x: Any) -> Any:
