@@ -30,7 +30,7 @@ __all__ = [
 SPECS = Path(__file__).parent.parent / "specs"
 
 
-CORE = ("adam", "adamw", "novograd", "sgd")
+CORE = ("adam", "novograd", "sgd")
 """Specs that between them have every kind of slot but a few, several modes, and reductions."""
 
 EVERY_SPEC = os.environ.get("OPTGEN_TEST_EVERY_SPEC") == "1"

@@ -254,7 +254,6 @@ def parity(spec: str, mode: str, dtype: str, every: bool, threads: int) -> float
     ("spec", "mode", "dtype", "every"),
     [
         ("adafactor", "default", "float32", True),
-        ("came", "default", "float64", False),
         ("sm3", "sum", "float32", False),
         ("sm3", "decay", "float64", False),
         ("sm3", "momentum_decay", "float32", True),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from numba import float32, float64, njit, types
 
-from tests.oracle import compiled, spec_modes
+from tests.oracle import compiled, spec_modes, thorough_specs
 
 ARRAY = float32[::1]
 ARRAYS_OF_STAGES = {"average", "accumulator"}
@@ -76,8 +76,17 @@ def body(module: str, kernel: str, on: bool) -> str:
     return max((d for d in definitions if "cpython" not in d.split("\n")[0]), key=len)
 
 
-@pytest.mark.parametrize("on", [False, True], ids=["stages_off", "stages_on"])
-@pytest.mark.parametrize(("module", "kernel"), kernels(), ids="-".join)
+def cases() -> list[Any]:
+    """Kernels with stages on, and those of specs that are tested thoroughly without them, too."""
+    return [
+        pytest.param(*pair, on, id=f"{'-'.join(pair)}-stages_{'on' if on else 'off'}")
+        for pair in kernels()
+        for on in (False, True)
+        if on or pair[0] in thorough_specs()
+    ]
+
+
+@pytest.mark.parametrize(("module", "kernel", "on"), cases())
 def test_float32_kernels_are_vectorised_and_stay_float32(
     module: str, kernel: str, on: bool
 ) -> None:

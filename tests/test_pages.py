@@ -22,7 +22,15 @@ from optgen.backends.docs.page import STAGES
 from optgen.backends.pytext import literal
 from optgen.driver import compile_text
 from optgen.frontend.common import COMMON_HYPERPARAMETERS, stages_program
-from tests.oracle import SPECS, compiled, generated, selecting, spec_modes, spec_names
+from tests.oracle import (
+    SPECS,
+    compiled,
+    generated,
+    selecting,
+    spec_modes,
+    spec_names,
+    thorough_specs,
+)
 
 ROOT = Path(__file__).parents[1]
 MYST = {
@@ -111,8 +119,9 @@ def test_common_stages_are_told_in_their_order_with_their_switches() -> None:
     assert "Decay" not in own_decay
 
 
-@pytest.mark.parametrize("spec", spec_names())
+@pytest.mark.parametrize("spec", thorough_specs())
 def test_the_example_runs(spec: str) -> None:
+    """Those of the other pages are those of the docstrings, which test_class_text.py runs."""
     code = re.findall(r"```python\n(.*?)```", page(spec), re.DOTALL)
     assert len(code) == 1
     test = doctest.DocTestParser().get_doctest(code[0], {}, spec, None, None)

@@ -22,8 +22,8 @@ from optgen.ir.program import Program
 from tests.oracle import Oracle
 from tests.random_programs import draw
 
-SEEDS = (0, 7, 19, 42)
-AXIS_SEEDS = (1000, 1222)
+SEEDS = (0, 19, 42)
+AXIS_SEEDS = (1222,)
 """From 1,000 on, a seed is that of a program with values per row, column and index."""
 
 SHAPES = ((5000,), (), (3, 4), (0,), (7,), (2, 70, 65))

@@ -55,7 +55,7 @@ def part_of_kernel(function: Callable[..., Any]) -> Any:
 
     It is compiled into generated kernels, whose cache entry holds the result, so that it needs no
     entry of its own. Nor does it need one for Python or C, which must not call it. All of this is
-    time that the first step takes: without it, a step of CAME took twice as long to compile.
+    time that the first step takes: rules with rows and columns took twice as long to compile.
     """
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     compiled: Any = njit(error_model="numpy", **options)(function)

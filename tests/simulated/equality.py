@@ -48,7 +48,7 @@ def cases() -> Iterator[tuple[str, str, str, Arguments, tuple[Any, ...]]]:
 
     One dtype in one case and the other in the next, to compile half as many CPU kernels; both
     without arguments, and where sums go over all variables.  Where all specs are tested thoroughly,
-    each mode has every argument alone; elsewhere they take turns, two for a mode of CORE, and the
+    each mode has every argument alone; elsewhere they take turns, one for a mode of CORE, and the
     last mode of another spec has the arguments and the dtype of test_catalogue.py, whose kernels
     are compiled once for both.
     """
@@ -64,7 +64,7 @@ def cases() -> Iterator[tuple[str, str, str, Arguments, tuple[Any, ...]]]:
             continue
         own = declared(spec)
         everything: dict[str, Arguments] = {"none": {}, **alone, **COMBINATIONS}
-        taken = {next(turns), next(turns), "none", "everything"}
+        taken = {next(turns), "none", "everything"}
         for index, (label, arguments) in enumerate(everything.items()):
             given = {name: value for name, value in arguments.items() if name not in own}
             if arguments and not given:
