@@ -18,7 +18,7 @@ from optgen.driver import Optimizer, compile_text, emit
 from tests import mutations
 
 ROOT = Path(__file__).parents[1]
-MUTATIONS = 2_000
+MUTATIONS = 1_000
 
 
 def test_mutated_specs_give_messages_or_harmless_code() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optgen.runtime.arrays import Array, check_variable
-from optgen.runtime.description import Mode, Phase
+from optgen.runtime.description import Mode
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.launch import PARALLEL_FROM, launch
 from optgen.runtime.phases import PreparedPhase, Scalars
@@ -63,9 +63,6 @@ class HostMemory:
 
 
 HOST = HostMemory()
-
-Launch = tuple[Phase, tuple[Any, ...]]
-"""A phase, and the arguments of its drivers behind the tables."""
 
 
 class HostTables:
@@ -149,7 +146,6 @@ class HostTables:
         """
         new_values: list[tuple[str, float]] = []
         value = scalars.__getitem__
-        waiting: list[Launch] = []
         for prepared in phases:
             phase = prepared.phase
             for entry in prepared.scalars_before:
@@ -157,33 +153,19 @@ class HostTables:
                 for place, name in enumerate(entry.outputs):
                     scalars[name] = results[place]
             values = phase.scalars(*map(value, phase.inputs))
-            waiting.append((phase, (values, prepared.stages(scalars), average, accumulator)))
-            if prepared.sums or prepared is phases[-1]:
-                self._launch(waiting, selections, rehearsal)
-                waiting = []
+            stages = prepared.stages(scalars)
+            for group, selection in zip(self.groups, selections, strict=True):
+                if selection.rows.size:
+                    part = selection.rehearsal() if rehearsal else selection
+                    tables = group.tables(part, phase)
+                    arguments = (group.like, tables, values, stages, average, accumulator)
+                    launch(phase, selection.elements, arguments)
             for name, column in prepared.sums:
                 total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)
                 scalars[name] = total
             if phase.step_slots:
                 new_values += [(name, values[index]) for name, index in phase.step_slots]
         return new_values
-
-    def _launch(
-        self, launches: Sequence[Launch], selections: Sequence[Selection], rehearsal: bool
-    ) -> None:
-        """Launch phases that wait for no sum over variables, in turn for each batch of these."""
-        for group, selection in zip(self.groups, selections, strict=True):
-            if not selection.rows.size:
-                continue
-            if rehearsal:
-                parts: tuple[Selection, ...] = (selection.rehearsal(),)
-            else:
-                parts = selection.batches if len(launches) > 1 else (selection,)
-            for part in parts:
-                for phase, arguments in launches:
-                    tables = group.tables(part, phase)
-                    # As all batches of a selection are launched, since one way is compiled.
-                    launch(phase, selection.elements, (group.like, tables, *arguments))
 
     def summed(self, scalars: Scalars, name: str) -> float:
         """Return a sum over all variables that ``run`` added to the scalars."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,6 @@ Table = NDArray[np.int64]
 
 CHUNK = BLOCK
 """Elements of one piece of work: as short as can be, so that threads finish together."""
-
-CACHED = 1 << 20
-"""Elements of a batch: so many gradients, and what belongs to them, that a phase which reads them
-finds them in cache if the phase before has read them, too. Four phases of a step over 25 million
-elements in batches of this size cost a hundred launches, which is about a hundredth of its time."""
 
 _LENGTHS = 2
 """Where the lengths of the axes start in a layout; the byte strides follow them."""
@@ -49,30 +43,6 @@ class Selection:
         """Return a selection of nothing that is launched in the same way."""
         axes = None if self.axes is None else self.axes.rehearsal()
         return Selection(self.rows[:0], self.chunks[:0], self.elements, axes)
-
-    @cached_property
-    def batches(self) -> tuple[Selection, ...]:
-        """The same work in parts: variables that follow each other, of CACHED elements at most.
-
-        A variable with more of them is a part of its own.
-        """
-        if self.elements <= CACHED:
-            return (self,)
-        sizes = np.bincount(self.chunks[:, 0], self.chunks[:, 2], int(self.rows[-1]) + 1)
-        firsts, elements = [0], 0.0
-        for index, size in enumerate(sizes[self.rows].tolist()):
-            if elements and elements + size > CACHED:
-                firsts.append(index)
-                elements = 0.0
-            elements += size
-        return tuple(self._part(rows) for rows in np.split(self.rows, firsts[1:]))
-
-    def _part(self, rows: Table) -> Selection:
-        chosen = np.zeros(int(self.rows[-1]) + 1, np.bool_)
-        chosen[rows] = True
-        chunks = self.chunks[chosen[self.chunks[:, 0]]]
-        axes = None if self.axes is None else self.axes.of(chosen)
-        return Selection(rows, chunks, int(chunks[:, 2].sum()), axes)
 
 
 @dataclass(frozen=True)
