@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SOURCES = ("docs", "specs", "CHANGELOG.md")
 
+pytestmark = pytest.mark.xdist_group("site")
+"""In one process, since others would wait for the site to be built."""
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
