@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numba
 import numpy as np
 
-from generated import SGD
+from optgen.optimizers import SGD
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ import threading
 import numba
 import numpy as np
 
-from generated import SGD
+from optgen.optimizers import SGD
 from tests.generated_classes import bytes_after_steps, everything_on
 from tests.oracle import thorough_specs
 

@@ -101,7 +101,7 @@ def phases_of(module: str) -> list[tuple[str, PhaseLayout]]:
 
 def modules() -> list[str]:
     """The full names of all modules of CUDA kernels."""
-    return [*(f"generated.{stem}_cuda" for stem in [*spec_names(), COMMON]), RUNTIME]
+    return [*(f"optgen.optimizers.{stem}_cuda" for stem in [*spec_names(), COMMON]), RUNTIME]
 
 
 def modes_of(module: str) -> tuple[ModeLayout, ...]:
@@ -112,7 +112,7 @@ def modes_of(module: str) -> tuple[ModeLayout, ...]:
 
 def stem_of(module: str) -> str:
     """The name of the spec behind a module."""
-    return module.removeprefix("generated.").removesuffix("_cuda")
+    return module.removeprefix("optgen.optimizers.").removesuffix("_cuda")
 
 
 @cache
@@ -131,6 +131,13 @@ def is_sampled(module: str) -> bool:
     return stem_of(module) in set(spec_names()) - set(thorough_specs())
 
 
+def capabilities_of(module: str) -> tuple[tuple[int, int], ...]:
+    """What a module is compiled for; specs that are not tested thoroughly take turns."""
+    if not is_sampled(module):
+        return CAPABILITIES
+    return (CAPABILITIES[spec_names().index(stem_of(module)) % len(CAPABILITIES)],)
+
+
 def variations(module: str) -> Iterator[Variation]:
     """All that a module is compiled to; what depends on dtype or stages not at all comes once.
 
@@ -142,8 +149,8 @@ def variations(module: str) -> Iterator[Variation]:
     for stages in (True,) if sampled else (False, True):
         for name, signature in signatures(module, stages).items():
             for dtype in DTYPES[:1] if sampled else DTYPES:
-                usual = stages and dtype == "float32"
-                for capability in CAPABILITIES if usual or EVERY_SPEC else CAPABILITIES[1:]:
+                usual = (stages and dtype == "float32") or EVERY_SPEC
+                for capability in capabilities_of(module) if usual else CAPABILITIES[1:]:
                     key = (name, str(signature).replace("like", dtype), capability)
                     if key not in seen:
                         seen.add(key)

@@ -74,7 +74,7 @@ def chunks_phase(variation: Variation) -> tuple[ModeLayout, Phase]:
 
 def cpu_function(variation: Variation) -> Any:
     """The kernel of the same name in the CPU module."""
-    module = importlib.import_module(f"generated.{stem_of(variation.module)}_cpu")
+    module = importlib.import_module(f"optgen.optimizers.{stem_of(variation.module)}_cpu")
     return getattr(module, variation.name.removesuffix("_chunks"))
 
 

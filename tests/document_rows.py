@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD
 from optgen import Variable
+from optgen.optimizers import SGD
 from optgen.runtime import Optimizer
 
 Array = np.ndarray[Any, Any]

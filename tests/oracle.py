@@ -70,7 +70,7 @@ def selecting(spec: str, mode: str) -> dict[str, Any]:
 
 def generated(spec: str) -> Any:
     """The generated class of a spec."""
-    module = importlib.import_module(f"generated.{spec}")
+    module = importlib.import_module(f"optgen.optimizers.{spec}")
     return getattr(module, compiled(spec).program.name)
 
 

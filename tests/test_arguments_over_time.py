@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD, Adam, NovoGrad
 from optgen import Variable
+from optgen.optimizers import SGD, Adam, NovoGrad
 from optgen.runtime import Hyperparameter
 from optgen.runtime.arguments import COMMON
 from optgen.schedules import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD, Adam, AdamW, NovoGrad
+from optgen.optimizers import SGD, Adam, AdamW, NovoGrad
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from optgen.testing.arrays import every_second

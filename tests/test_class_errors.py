@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import as_strided
 
 import optgen.runtime.host as runtime_host
 import optgen.runtime.launch as runtime_launch
-from generated import SGD
 from optgen import LossScaleOptimizer, Variable
+from optgen.optimizers import SGD
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.generated_classes import everything_on

@@ -43,7 +43,7 @@ def class_text(tmp_path: Path, equation: str = "w - learning_rate * g", **change
 
 @pytest.mark.parametrize("spec", spec_names())
 def test_docstrings_run_as_doctests(spec: str) -> None:
-    module = importlib.import_module(f"generated.{spec}")
+    module = importlib.import_module(f"optgen.optimizers.{spec}")
     found = doctest.DocTestFinder().find(module, module.__name__)
     examples = {test.name.split(".")[-1]: test.examples for test in found if test.examples}
     assert list(examples) == [generated(spec).__name__]

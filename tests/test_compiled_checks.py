@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated import SGD, AdamW
+from optgen.optimizers import SGD, AdamW
 from optgen.runtime import gradients as runtime_gradients
 from optgen.runtime import objects
 from optgen.runtime.compiled_checks import NOT_THESE_PAIRS, USUAL

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
 )
 
-MODULE = "generated.adafactor_cuda"
+MODULE = "optgen.optimizers.adafactor_cuda"
 
 PAGE = 1 << 18
 """Bytes from one table to the next; larger than any."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from generated import Adam
+from optgen.optimizers import Adam
 from optgen.runtime import device_arrays
 from optgen.runtime.cuda import support
 from tests.oracle import spec_names, thorough_specs
@@ -21,9 +21,9 @@ ROOT = Path(__file__).parent.parent
 HOST_STEPS = """
 import json, sys
 import numpy as np
-import generated
+import optgen.optimizers
 variables = [np.ones(3), np.ones((2, 2), np.float32)]
-generated.Adam(clipnorm=1.0).apply([np.ones_like(w) for w in variables], variables)
+optgen.optimizers.Adam(clipnorm=1.0).apply([np.ones_like(w) for w in variables], variables)
 print(json.dumps(sorted(sys.modules)))
 """
 

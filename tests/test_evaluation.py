@@ -12,8 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import optgen
-from generated import SGD, ScheduleFreeAdamW
 from optgen import LossScaleOptimizer
+from optgen.optimizers import SGD, ScheduleFreeAdamW
 from tests.oracle import Oracle, compiled
 
 SPEC = """

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numba import float32, float64, njit
 
-from generated import common, common_cpu
 from optgen.driver import common_modes
 from optgen.frontend.common import common_programs
 from optgen.frontend.names import STAGE_NAMES
 from optgen.ir.interpreter import State, run
+from optgen.optimizers import common, common_cpu
 from optgen.runtime import Mode
 from optgen.runtime.arrays import address_of
 from optgen.runtime.host import HostTables
@@ -152,7 +152,7 @@ def test_every_table_begins_with_the_column_of_the_check() -> None:
     first = common.FINITE_MODE.columns
     assert first
     for spec in spec_names():
-        module = importlib.import_module(f"generated.{spec}")
+        module = importlib.import_module(f"optgen.optimizers.{spec}")
         modes = [value for value in vars(module).values() if isinstance(value, Mode)]
         assert modes
         assert all(mode.columns[: len(first)] == first for mode in modes)

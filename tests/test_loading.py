@@ -14,7 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import optgen
-from generated import SGD
+from optgen.optimizers import SGD
 from optgen.runtime import Optimizer
 from tests.oracle import SPECS
 

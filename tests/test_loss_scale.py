@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD, Adam
 from optgen import LossScaleOptimizer, Variable
+from optgen.optimizers import SGD, Adam
 from optgen.runtime.launch import PARALLEL_FROM
 from optgen.runtime.plan import CHUNK
 from optgen.schedules import ExponentialDecay

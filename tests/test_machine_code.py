@@ -21,7 +21,7 @@ def kernels() -> list[tuple[str, str]]:
     """The (module, kernel) pairs of all specs: what runs over the elements."""
     found = []
     for spec in sorted({spec for spec, _ in spec_modes()}):
-        module = importlib.import_module(f"generated.{spec}_cpu")
+        module = importlib.import_module(f"optgen.optimizers.{spec}_cpu")
         for name in vars(module):
             if hasattr(module, f"{name}_chunk"):
                 found.append((spec, name))
@@ -66,7 +66,7 @@ def stage_names(stage: Any) -> set[str]:
 
 def body(module: str, kernel: str, on: bool) -> str:
     """The optimised LLVM code of a kernel, without what Python needs to call it."""
-    function = getattr(importlib.import_module(f"generated.{module}_cpu"), kernel).py_func
+    function = getattr(importlib.import_module(f"optgen.optimizers.{module}_cpu"), kernel).py_func
     parameters = list(inspect.signature(function).parameters)
     # Compiled anew: what comes from the cache cannot be inspected.
     fresh = njit(error_model="numpy")(function)
@@ -92,7 +92,7 @@ def test_float32_kernels_are_vectorised_and_stay_float32(
 ) -> None:
     code = body(module, kernel, on)
     assert VECTOR.search(code), "no packed float32 arithmetic"
-    function = getattr(importlib.import_module(f"generated.{module}_cpu"), kernel).py_func
+    function = getattr(importlib.import_module(f"optgen.optimizers.{module}_cpu"), kernel).py_func
     source = inspect.getsource(function)
     if "np.sqrt" in source:
         assert re.search(r"@llvm\.sqrt\.v\d+f32", code), "a square root is not packed"

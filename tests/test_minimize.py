@@ -12,7 +12,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from generated import SGD
+from optgen.optimizers import SGD
 from optgen.runtime.minimize import Minimizer
 from optgen.runtime.tape import gradients
 from optgen.runtime.variable import Tensor, Variable, active, snapshot

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from generated import SGD
+from optgen.optimizers import SGD
 
 DOCS = Path(__file__).parents[1] / "docs"
 

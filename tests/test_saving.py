@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 import optgen.runtime.checkpoint as checkpoint
-from generated import SGD, Adam
 from optgen import LossScaleOptimizer, Variable
+from optgen.optimizers import SGD, Adam
 from optgen.runtime import Optimizer
 from optgen.schedules import CosineDecay, LearningRateSchedule, LinearWarmup
 from optgen.testing import Case, check_named

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD
 from optgen import LossScaleOptimizer, Variable, schedules
+from optgen.optimizers import SGD
 from optgen.runtime import Optimizer
 from tests.document_rows import Array, Check, Rows, after, cases, near
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD, NovoGrad
 from optgen import Variable
+from optgen.optimizers import SGD, NovoGrad
 from optgen.schedules import ExponentialDecay
 from tests.document_rows import (
     GRADIENTS,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import NovoGrad
 from optgen import Variable, schedules
+from optgen.optimizers import NovoGrad
 from tests.document_rows import Check, Rows, after, cases, near
 
 G1, G2 = np.array([0.3, -0.4, 1.2]), np.array([0.1, 0.2, -0.2])

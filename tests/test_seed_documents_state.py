@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from generated import SGD, NovoGrad
 from optgen import Variable
+from optgen.optimizers import SGD, NovoGrad
 from tests.document_rows import (
     GRADIENTS,
     Check,

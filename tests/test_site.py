@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.oracle import compiled, spec_names
@@ -27,9 +26,6 @@ from tests.oracle import compiled, spec_names
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SOURCES = ("docs", "specs", "CHANGELOG.md")
-
-pytestmark = pytest.mark.xdist_group("site")
-"""In one process, since others would wait for the site to be built."""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
@@ -54,16 +50,11 @@ def build(folder: Path) -> None:
     assert result.stderr == ""
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The built site; one build for all processes of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "sources-of-the-site"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            build(folder)
-    assert (folder / "site" / "index.html").is_file(), "the build failed in another process"
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp("sources-of-the-site")
+    build(folder)
     return folder / "site"
 
 

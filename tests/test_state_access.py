@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import SGD, Adam, AdamW, NovoGrad
 from optgen import Variable
+from optgen.optimizers import SGD, Adam, AdamW, NovoGrad
 from tests.generated_classes import everything_on
 from tests.oracle import thorough_specs
 

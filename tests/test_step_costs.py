@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import optgen.runtime.host as runtime_host
-from generated import SGD, Adam, AdamW
+from optgen.optimizers import SGD, Adam, AdamW
 from optgen.runtime import launch as runtime_launch
 from optgen.runtime.variable import Variable
 from tests.generated_classes import everything_on

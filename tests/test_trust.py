@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import pytest
 
-from generated import SGD
+from optgen.optimizers import SGD
 from optgen.testing import CHECKS, Case, check_named
 from optgen.testing.plan import Outcome, planned, reproduction, run_case
 from optgen.testing.processes import outcomes as outcomes_of

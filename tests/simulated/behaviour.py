@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numba import cuda
 
-from generated import SGD, Adam, NovoGrad, ScheduleFreeAdamW
+from optgen.optimizers import SGD, Adam, NovoGrad, ScheduleFreeAdamW
 from optgen.runtime.cuda import running, streams, tables
 from optgen.runtime.loss_scale import LossScaleOptimizer
 from tests.generated_classes import everything_on

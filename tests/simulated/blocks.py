@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generated import Adam, NovoGrad
+from optgen.optimizers import Adam, NovoGrad
 from optgen.runtime.cuda import running
 from optgen.runtime.cuda.kernels import BLOCK, SHORT, TILES, WARP, int64_table
 from optgen.runtime.cuda.launch import tiled_grid
