@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numba import njit
@@ -11,7 +13,7 @@ from optgen.runtime import Hyperparameter, Mode, Optimizer, Slot
 from optgen.runtime.arrays import address_of, overlaps_itself
 from optgen.runtime.kernels import elements, write_back
 from optgen.runtime.overlap import MemoryMap, first_overlap
-from optgen.runtime.plan import describe, make_group
+from optgen.runtime.plan import CHUNK, cut_chunks, describe, make_group, number_blocks, spread
 
 COMMON = {
     "weight_decay": None,
@@ -232,3 +234,23 @@ def test_strided_arrays_are_gathered_and_scattered(dtype, gradient_dtype):
     _round_trip(group.like, tables)
     for w, e in zip(variables, expected, strict=True):
         assert np.array_equal(w, e)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8])
+@pytest.mark.parametrize(
+    "sizes",
+    [(100_352, 128, 1280, 10), (128, 64) * 30 + (300_000,), (3,) * 50, (0, 1 << 20), (0,)],
+    ids=str,
+)
+def test_short_pieces_come_evenly_between_the_others(sizes: tuple[int, ...], parts: int) -> None:
+    """Runs of as many pieces differ by little more than one of them."""
+    variables = [np.empty(size, np.float32) for size in sizes]
+    pieces = cut_chunks(variables, number_blocks(variables), CHUNK)
+    order = spread(pieces)
+    assert sorted(order.tolist()) == pieces.tolist()
+    for same in (order[:, 2] == CHUNK, order[:, 2] < CHUNK):
+        assert order[same].tolist() == sorted(order[same].tolist())
+    # As a parallel loop divides them: numbers of pieces differ by one at most.
+    borders = [len(order) * part // parts for part in range(parts + 1)]
+    runs = [order[a:b, 2].sum() for a, b in itertools.pairwise(borders)]
+    assert max(runs) - min(runs) <= 2 * CHUNK

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib
+import importlib.util
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import optgen
 from optgen.runtime import Hyperparameter, Mode, Optimizer
 
 Arguments = dict[str, Any]
@@ -21,10 +19,9 @@ MOST_CHANGES = 4
 
 @functools.cache
 def package() -> ModuleType:
-    """The package of generated optimizers: that of a checkout, else the installed one."""
-    checkout = Path(optgen.__file__).parents[1]
-    inside = (checkout / "generated" / "__init__.py").is_file()
-    return importlib.import_module("generated" if inside else "optgen.optimizers")
+    """The package of generated optimizers: the installed one, else that of a checkout."""
+    installed = importlib.util.find_spec("optgen.optimizers") is not None
+    return importlib.import_module("optgen.optimizers" if installed else "generated")
 
 
 def optimizer_class(name: str) -> type[Optimizer]:

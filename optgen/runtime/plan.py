@@ -151,7 +151,7 @@ def make_group(
     layout = np.zeros((len(variables), 2, _LENGTHS + 2 * axes), np.int64)
     for row, variable in enumerate(variables):
         describe(layout[row, 0], variable, dtype)
-    chunks = cut_chunks(variables, blocks, CHUNK)
+    chunks = spread(cut_chunks(variables, blocks, CHUNK))
     return Group(
         like=np.empty(0, dtype),
         positions=np.array(positions, np.int64),
@@ -184,6 +184,19 @@ def cut_chunks(variables: Iterable[Array], blocks: Table, length: int) -> Table:
         for offset in range(0, variable.size, length)
     ]
     return np.array(rows, np.int64).reshape(-1, 4)
+
+
+def spread(chunks: Table) -> Table:
+    """Return pieces of work with the short ones evenly between the others, in order otherwise.
+
+    Each thread takes a run of as many pieces as any other, so it should find as many short ones.
+    """
+    is_short = chunks[:, 2] < CHUNK
+    places = np.empty(len(chunks))
+    for part in (is_short, ~is_short):
+        count = int(part.sum())
+        places[part] = (np.arange(count) + 0.5) / max(1, count)
+    return chunks[np.argsort(places, kind="stable")]
 
 
 def describe(layout: Table, array: Array, dtype: np.dtype[np.floating]) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from numba import cuda
+from numba import cuda, float64
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
 from optgen.optimizers import SGD, Adam, NovoGrad, ScheduleFreeAdamW
 from optgen.runtime.cuda import running, streams, tables
@@ -459,3 +461,25 @@ def test_values_for_evaluation_are_those_of_the_host() -> None:
         host.train()
         device.train()
         assert as_bytes(on_device) == as_bytes(on_host) == before
+
+
+def test_threads_that_come_at_once_share_an_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's simulator would give them one each, and a sum would lack what one of them added."""
+    shared, found, make = FakeCUDAShared(0), [], np.empty
+    at_once = threading.Barrier(2)
+
+    def make_at_once(*arguments: Any) -> Any:
+        array = make(*arguments)
+        at_once.wait(timeout=10.0)
+        return array
+
+    monkeypatch.setattr(np, "empty", make_at_once)
+    threads = [
+        threading.Thread(target=lambda: found.append(shared.array(4, float64))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert found[0] is found[1]

@@ -33,9 +33,10 @@ def modes_with_axes() -> list[tuple[str, str]]:
 
 EVERY_MODE = modes_with_axes()
 ONE_EACH = list({spec: (spec, mode) for spec, mode in EVERY_MODE}.values())
-MODES = EVERY_MODE if EVERY_SPEC else ONE_EACH
 KINDS = [pair for pair in ONE_EACH if EVERY_SPEC or pair[0] in ("adafactor", "sm3")]
 """Between them they have numbers of all rates and all kinds of reductions."""
+
+MODES = EVERY_MODE if EVERY_SPEC else KINDS
 
 SHAPES = (
     (),

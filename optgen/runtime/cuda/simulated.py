@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numba.cuda.simulator.kernel import _get_kernel_context
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
+from numba.np.numpy_support import as_dtype
 
 from optgen.runtime.arrays import Array
 
@@ -27,6 +30,21 @@ __all__ = [
     "tanh",
     "vector",
 ]
+
+
+def _array_of_line(self: Any, shape: int, dtype: Any) -> Array:
+    """Return the shared array of the calling line, which all threads of a launch have in common.
+
+    The simulator's own method looks for the array and then makes it, so that two threads that come
+    at once may get one each, and do not see what the other one writes.
+    """
+    line = sys._getframe(1)
+    place = line.f_code.co_filename, line.f_lineno
+    found: Array = self._allocations.setdefault(place, np.empty(shape, as_dtype(dtype)))
+    return found
+
+
+FakeCUDAShared.array = _array_of_line
 
 
 class _Cuda:
