@@ -399,3 +399,58 @@ def test_what_is_usual_is_left_to_compiled_code(monkeypatch: pytest.MonkeyPatch)
     reader.read([None, np.ones(4, np.float32), usual[2]])
     assert looked == [1]
     assert reader._found[2] == USUAL
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("swapped", [True, False])
+def test_changes_that_leave_as_many_unusual_gradients_are_noticed(
+    compiled: bool, swapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One becomes usual while another becomes unusual; without compiled code all are looked at."""
+    monkeypatch.setattr(objects, "are_as_expected", lambda: compiled)
+    first, second = np.ones((2, 3)), np.ones((2, 3))
+    second.setflags(align=False)
+
+    def rate() -> float:
+        if optimizer.iterations == 1:
+            if swapped:
+                second.setflags(align=True)
+            first.resize((1, 1), refcheck=False)
+        return 0.5
+
+    w = [np.ones((2, 3)), np.ones((2, 3))]
+    optimizer = SGD(rate)
+    optimizer.build(w)
+    optimizer.apply([first, second])
+    before = [v.copy() for v in w]
+    with pytest.raises(ValueError, match=r"stay as they are during a call.*variable 0.*shape"):
+        optimizer.apply([first, second])
+    assert all(map(np.array_equal, w, before))
+
+
+class Late(float):
+    """A gradient that begins another call when it is asked whether it lies on a device."""
+
+    begin: Callable[[], None]
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        self.begin()
+        raise AttributeError
+
+
+def test_a_gradient_that_begins_another_call_is_refused() -> None:
+    w = [np.ones(3), np.array(1.0)]
+    optimizer = SGD(0.5)
+    optimizer.build(w)
+
+    def begin() -> None:
+        with pytest.raises(ValueError, match="shape"):
+            optimizer.apply([np.full(3, np.nan), np.ones(4)])
+
+    late = Late(1.0)
+    late.begin = begin
+    before = [v.copy() for v in w]
+    with pytest.raises(ValueError, match="has begun another call"):
+        optimizer.apply([np.ones(3), late])
+    assert all(map(np.array_equal, w, before))

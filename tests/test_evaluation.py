@@ -307,3 +307,54 @@ def test_the_names_of_evaluations_are_no_modes(tmp_path: Path) -> None:
     )
     with pytest.raises(optgen.CompileError, match="a_evaluation"):
         optgen.load(tmp_path / "bad.toml")
+
+
+RATED = """
+name = "Rated"
+summary = "Evaluated ahead by the rate and the decay of the last step."
+update = 'w = w - learning_rate * g'
+evaluation = 'w = w - learning_rate - weight_decay * 100'
+
+[hyperparameters]
+learning_rate = { default = 0.1, doc = "How far a step goes." }
+weight_decay = { default = 0.0, doc = "How much further an evaluation goes." }
+"""
+
+
+@pytest.mark.parametrize("calls", [4, 6, 7])
+def test_between_accumulating_calls_the_rate_is_that_of_the_last_update(
+    calls: int, tmp_path: Path
+) -> None:
+    (tmp_path / "rated.toml").write_text(RATED)
+    rates = optgen.schedules.ExponentialDecay(1.0, 1, 0.5)
+    optimizer = optgen.load(tmp_path / "rated.toml")(rates, gradient_accumulation_steps=4)
+    w = np.zeros(3)
+    stepped(optimizer, [w], calls)
+    before = w.copy()
+    optimizer.eval()
+    assert_allclose(w, before - rates(3), rtol=1e-12)
+
+
+def test_callables_are_asked_in_an_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "rated.toml").write_text(RATED)
+    decay = 0.25
+    optimizer = optgen.load(tmp_path / "rated.toml")(0.5, weight_decay=lambda: decay)
+    w, out = np.zeros(3), np.zeros(3)
+    stepped(optimizer, [w, out], 2)
+    optimizer.exclude_from_weight_decay([out])
+    before, decay = [w.copy(), out.copy()], 0.75
+    optimizer.eval()
+    assert_allclose(w, before[0] - 0.5 - 75.0, rtol=1e-12)
+    assert_allclose(out, before[1] - 0.5, rtol=1e-12)
+
+
+def test_nothing_comes_back_to_a_variable_that_was_resized() -> None:
+    first, second = np.ones(3), np.ones((2, 2))
+    optimizer = stepped(ScheduleFreeAdamW(), [first, second])
+    optimizer.eval()
+    evaluated = first.copy()
+    second.resize((1, 2), refcheck=False)
+    with pytest.raises(ValueError, match="variable 1 was resized"):
+        optimizer.train()
+    assert optimizer.evaluating
+    assert np.array_equal(first, evaluated)

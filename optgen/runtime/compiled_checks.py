@@ -4,7 +4,7 @@ Fields of lists, tuples and arrays are read where they lie in memory, without a 
 ``objects.py`` says whether they lie there in this interpreter; where they do not, nothing here is
 called.  What does not pass is no error yet: Python looks at it again, and knows the sentences.
 
-The table of what is ``expected`` is int64[1 + variables, SHAPE + 2 * D] for variables of up to D
+The table of what is ``expected`` is int64[1 + variables, LENGTHS + 2 * D] for variables of up to D
 axes.  Its first row holds the identities of types and values in the columns ``ARRAY``, ``PAIR`` and
 ``NONE``; each other row describes one variable, in the order of build:
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from optgen.runtime.description import Mode
 from optgen.runtime.phases import prepare
 from optgen.runtime.stateful import Stateful
-from optgen.runtime.step import add_counts
 
 
 class Evaluating(Stateful):
@@ -33,7 +32,8 @@ class Evaluating(Stateful):
         one to an optimizer whose variables always have these values, or that has made no step.
 
         Raises:
-            ValueError: if the optimizer is not built, or a variable has become read-only.
+            ValueError: if the optimizer is not built, a variable has become read-only or lies
+                elsewhere, or a callable gives a number that is refused or changes the optimizer.
         """
         state = self._built_state()
         mode = self._evaluation()
@@ -41,15 +41,10 @@ class Evaluating(Stateful):
         if mode is None or self.evaluating or done == 0:
             return
         phases = prepare(mode, (), frozenset(), ())
-        scalars = dict(self._settings.constants)
-        asked = self._settings.callables
-        scalars.update(zip(asked, self._settings.numbers_now(self._arguments, asked), strict=True))
-        add_counts(scalars, self._settings, done)
+        settings, reader = self._settings, self._reader
+        steps = settings.values["gradient_accumulation_steps"] or 1
         # Between steps the step is the last one, whose values the slots hold.
-        scalars["t"] = float(done)
-        self._add_learning_rate(scalars, calls - 1)
-        scalars |= {name: float(array) for name, array in state.step_slots.items()}
-        reader = self._reader
+        scalars = self._scalars_at(settings, state, done * steps - 1, done - 1, {})
         if (
             reader is None
             or self.evaluating
@@ -58,6 +53,8 @@ class Evaluating(Stateful):
         ):
             raise ValueError(f"{self.name}: a callable argument changed the optimizer in eval().")
         reader.find_variables()
+        if settings.callables:
+            self._fill_columns(state, {**settings.values, **scalars})
         everyone = state.all_present.present
         state.tables.run(phases, everyone, dict(scalars), None, None, True)
         kept = [state.memory.copied(variable) for variable in state.variables]
@@ -72,13 +69,13 @@ class Evaluating(Stateful):
         Whatever was written into them in between is lost. Without ``eval`` nothing changes.
 
         Raises:
-            ValueError: if a variable has become read-only.
+            ValueError: if a variable has become read-only, or lies elsewhere.
         """
         if self._in_training is None:
             return
-        state = self._built_state()
-        for position, variable in enumerate(state.variables):
-            state.memory.check_writable(position, variable)
+        state, reader = self._built_state(), self._reader
+        assert reader is not None
+        reader.find_variables()
         state.memory.copy_all(list(zip(state.variables, self._in_training, strict=True)))
         self._in_training = None
 

@@ -83,6 +83,7 @@ class GradientReader:
         self._found = np.zeros(len(state.layouts), np.uint8)
         self._given: tuple[object, ...] = ()
         self._latest: Gradients | None = None
+        self._checks = 0
         self._gathered: set[int] = set()
 
     def read(self, gradients: Sequence[Any]) -> Gradients:
@@ -129,7 +130,7 @@ class GradientReader:
             ValueError: if a callable argument has changed an array among them.
         """
         if gradients is not self._latest:
-            self._check_again(gradients)
+            gradients = self._checked_again(gradients)
         tables = self._tables
         for column, addresses in self._columns:
             column[...] = addresses
@@ -155,6 +156,7 @@ class GradientReader:
     def _check(self, given: Sequence[Any], paired: bool) -> int:
         """Let compiled code note the addresses of what it knows; return how many are left."""
         self._latest = None
+        self._checks += 1
         if self._compiled:
             others: int = check_gradients(
                 id(given), paired, self._expected, self._regions, self._found
@@ -163,22 +165,28 @@ class GradientReader:
         self._found.fill(UNUSUAL)
         return self._found.size
 
-    def _check_again(self, gradients: Gradients) -> None:
-        """Note addresses again after another call, which a callable argument has begun."""
-        others = self._check(gradients.given, gradients.paired)
-        if others != len(gradients.missing) + len(gradients.located):
-            raise ValueError(
-                "gradients: expected arrays that stay as they are during a call, received one that "
-                "a callable argument changed."
-            )
-        self._latest = gradients
+    def _checked_again(self, gradients: Gradients) -> Gradients:
+        """Check gradients once more after another call, which a user's code has begun.
+
+        What has to be made for the tables is made anew, and is kept alive as the latest.
+        """
+        try:
+            read = self.read_pairs if gradients.paired else self.read
+            again = read(gradients.given)
+        except ValueError as error:
+            raise _changed(str(error)) from None
+        if again is None or again is not self._latest or [*again.missing] != [*gradients.missing]:
+            raise _changed("others are None now, or a gradient has begun another call")
+        return again
 
     def _result(self, given: Sequence[Any], paired: bool, others: int) -> Gradients:
+        checks = self._checks
         if others:
             result = self._with_others(given, paired)
         else:
             result = Gradients(self._state.all_present, (), given, paired, ())
-        self._latest = result
+        # Another call, which a strange object begins when it is asked, notes other addresses.
+        self._latest = result if self._checks == checks else None
         return result
 
     def _with_others(self, given: Sequence[Any], paired: bool) -> Gradients:
@@ -264,6 +272,14 @@ class GradientReader:
             group_index, row = self._tables.places[position]
             self._tables.groups[group_index].layout[row, 1, 0] = IN_PLACE
         self._gathered.clear()
+
+
+def _changed(reason: str) -> ValueError:
+    """Return the error for gradients that are not what they were when a call began."""
+    return ValueError(
+        "gradients: expected arrays that stay as they are during a call, received one that a "
+        f"callable argument changed ({reason.rstrip('.')})."
+    )
 
 
 def _expected_table(layouts: Sequence[Array], addresses: int, targets: Sequence[int]) -> Table:

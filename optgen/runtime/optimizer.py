@@ -27,7 +27,7 @@ from optgen.runtime.saving import Saving
 from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
 from optgen.runtime.stateful import LARGEST_COUNT
-from optgen.runtime.step import add_counts, are_finite, run_call
+from optgen.runtime.step import are_finite, run_call
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _MOST_NAMED = 5
@@ -220,22 +220,14 @@ class Optimizer(Saving, Minimizer):
     def _scalars_of_call(
         self, settings: Settings, state: State, raw: int, given: Mapping[str, float]
     ) -> Scalars:
-        """Return the scalars of a call; schedules and callables that are not given are asked."""
-        before = self._state
-        scalars = {**settings.constants, **given}
-        if settings.callables:
-            asked = [name for name in settings.callables if name not in given]
-            answers = settings.numbers_now(self._arguments, asked)
-            scalars.update(zip(asked, answers, strict=True))
-        self._add_learning_rate(scalars, raw)
+        """Return the scalars of a call; ValueError if a callable changes the optimizer."""
+        before, steps = self._state, settings.values["gradient_accumulation_steps"]
+        updates = raw if steps is None else raw // steps
+        scalars = self._scalars_at(settings, state, raw, updates, given)
         stepped = int(self._iteration) != raw
         if stepped or self._settings is not settings or self._state is not before:
             did = "stepped" if stepped else "changed"
             raise ValueError(f"{self.name}: a callable argument {did} the optimizer that asked it.")
-        steps = settings.values["gradient_accumulation_steps"]
-        add_counts(scalars, settings, raw if steps is None else raw // steps)
-        for slot, array in state.step_slots.items():
-            scalars[slot] = float(array)
         return scalars
 
     def _checked_calls(self) -> int:

@@ -16,8 +16,9 @@ from optgen.runtime.configured import Configured
 from optgen.runtime.description import Hyperparameter, Mode, Slot, Value
 from optgen.runtime.memory import Reader
 from optgen.runtime.phases import Scalars
+from optgen.runtime.settings import Settings
 from optgen.runtime.state import State
-from optgen.runtime.step import Programs
+from optgen.runtime.step import Programs, add_counts
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 LARGEST_COUNT = 2**63 - 2
@@ -62,6 +63,34 @@ class Stateful(Configured):
         if decay := scalars.get("decay") if "decay" not in self._own else None:
             learning_rate /= 1.0 + decay * calls
         scalars["learning_rate"] = learning_rate
+
+    def _scalars_at(
+        self,
+        settings: Settings,
+        state: State,
+        calls: int,
+        updates: int,
+        given: Mapping[str, float],
+    ) -> Scalars:
+        """Return the scalars of a call; schedules and callables that are not given are asked.
+
+        Args:
+            settings: the arguments.
+            state: whose step slots are among the scalars.
+            calls: how many calls came before it.
+            updates: how many updates came before it.
+            given: scalars that are known.
+        """
+        scalars = {**settings.constants, **given}
+        if settings.callables:
+            asked = [name for name in settings.callables if name not in given]
+            answers = settings.numbers_now(self._arguments, asked)
+            scalars.update(zip(asked, answers, strict=True))
+        self._add_learning_rate(scalars, calls)
+        add_counts(scalars, settings, updates)
+        for slot, array in state.step_slots.items():
+            scalars[slot] = float(array)
+        return scalars
 
     def _calls(self) -> int:
         return int(self._iteration)

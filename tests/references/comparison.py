@@ -52,6 +52,8 @@ FLAGS: dict[str, list[Any]] = {
     "relative_step": [True, False],
     "steps_before_using_centered": [10, 3],
     "momentum": [0.0, 0.7],
+    "beta": [0.6, 0.0],
+    "weight_decay": [0.0, 0.1],
     "warmup_steps": [0, 5],
     "t_alpha_beta3": [None, 7.0],
 }

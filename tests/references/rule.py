@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Slot = Array | float
+Slot = Array | float | tuple[Array, ...]
 
 
 class SlottedRule(ABC):
