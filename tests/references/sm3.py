@@ -8,7 +8,7 @@ from tests.references.rule import Array, Slot, SlottedRule
 
 
 class SM3(SlottedRule):
-    """Adagrad whose sums of squares are bounded by one number per row and one per column.
+    """Adagrad whose sums of squares are bounded by one number for each index of each axis.
 
     The bound of an element is the smallest number of the indices it has, one along every axis;
     the number of an index is the largest new bound along it. A scalar or a vector so keeps one sum
