@@ -1,4 +1,7 @@
-"""What `optgen bench` does: measuring all that is asked, with a progress bar."""
+"""What `optgen bench` does: measuring all that is asked, with a progress bar.
+
+Where the bar would not be seen, in a log, there is a line for each thing that is measured.
+"""
 
 from __future__ import annotations
 
@@ -117,6 +120,7 @@ def _points(asked: Asked, bar: Progress) -> list[Point]:
 
 def _memory(asked: Asked, bar: Progress) -> list[Memory]:
     task = bar.add_task("memory", total=len(STEPS))
+    _announce(bar, "memory")
     measured = measure_memory(STEPS, asked.quick, asked.plan.patience)
     return list(bar.track(measured, task_id=task))
 
@@ -128,8 +132,14 @@ def _start(asked: Asked, bar: Progress) -> Start:
     return measure_start(starts, cold, _teller(bar, task, "start"))
 
 
+def _announce(bar: Progress, where: str) -> None:
+    if bar.disable:
+        errors.print(escape(f"measuring {where}"))
+
+
 def _teller(bar: Progress, task: TaskID, where: str) -> Callable[[str], None]:
     """What is told when something begins: it moves the bar by what went before."""
+    _announce(bar, where)
 
     def tell(what: str) -> None:
         bar.update(task, description=escape(f"{where}: {what}"), advance=1)
