@@ -18,8 +18,8 @@ import pytest
 
 from optgen import LossScaleOptimizer, Variable
 from optgen.optimizers import SGD, Adam
+from optgen.runtime.kernels import BLOCK
 from optgen.runtime.launch import PARALLEL_FROM
-from optgen.runtime.plan import CHUNK
 from optgen.schedules import ExponentialDecay
 from tests.generated_classes import EVERYTHING, everything_on, hyperparameters_of
 from tests.oracle import generated, thorough_modes, thorough_specs
@@ -104,7 +104,7 @@ def test_one_bad_element_anywhere_skips_the_whole_call(spec: str, dtype: Any) ->
     assert int(optimizer.inner_optimizer.variables[0]) == len(answers) == 4
 
 
-@pytest.mark.parametrize("size", [CHUNK - 1, PARALLEL_FROM + 3])
+@pytest.mark.parametrize("size", [BLOCK - 1, PARALLEL_FROM + 3])
 @pytest.mark.parametrize("layout", ["plain", "reversed", "float64", "column"])
 def test_large_gradients_of_any_layout_are_checked_to_the_last(size: int, layout: str) -> None:
     w = np.zeros((size, 1), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
 from numba import njit
@@ -13,7 +14,15 @@ from optgen.runtime import Hyperparameter, Mode, Optimizer, Slot
 from optgen.runtime.arrays import address_of, overlaps_itself
 from optgen.runtime.kernels import elements, write_back
 from optgen.runtime.overlap import MemoryMap, first_overlap
-from optgen.runtime.plan import CHUNK, cut_chunks, describe, make_group, number_blocks, spread
+from optgen.runtime.plan import (
+    CHUNKS,
+    chunk_length,
+    cut_chunks,
+    describe,
+    make_group,
+    number_blocks,
+    spread,
+)
 
 COMMON = {
     "weight_decay": None,
@@ -236,21 +245,33 @@ def test_strided_arrays_are_gathered_and_scattered(dtype, gradient_dtype):
         assert np.array_equal(w, e)
 
 
+def test_pieces_are_long_where_every_thread_has_many() -> None:
+    short, long = CHUNKS
+    many = 32 * numba.get_num_threads() * long
+    assert [chunk_length(n) for n in (0, many - 1, many, 10 * many)] == [short, short, long, long]
+    variable = np.empty(many, np.float32)
+    group = make_group([0], [variable], [()], Mode("plain"))
+    assert group.everything.chunks[:, 2].tolist() == [long] * (many // long)
+
+
 @pytest.mark.parametrize("parts", [2, 3, 8])
 @pytest.mark.parametrize(
     "sizes",
     [(100_352, 128, 1280, 10), (128, 64) * 30 + (300_000,), (3,) * 50, (0, 1 << 20), (0,)],
     ids=str,
 )
-def test_short_pieces_come_evenly_between_the_others(sizes: tuple[int, ...], parts: int) -> None:
+@pytest.mark.parametrize("length", CHUNKS)
+def test_short_pieces_come_evenly_between_the_others(
+    sizes: tuple[int, ...], parts: int, length: int
+) -> None:
     """Runs of as many pieces differ by little more than one of them."""
     variables = [np.empty(size, np.float32) for size in sizes]
-    pieces = cut_chunks(variables, number_blocks(variables), CHUNK)
-    order = spread(pieces)
+    pieces = cut_chunks(variables, number_blocks(variables), length)
+    order = spread(pieces, length)
     assert sorted(order.tolist()) == pieces.tolist()
-    for same in (order[:, 2] == CHUNK, order[:, 2] < CHUNK):
+    for same in (order[:, 2] == length, order[:, 2] < length):
         assert order[same].tolist() == sorted(order[same].tolist())
     # As a parallel loop divides them: numbers of pieces differ by one at most.
     borders = [len(order) * part // parts for part in range(parts + 1)]
     runs = [order[a:b, 2].sum() for a, b in itertools.pairwise(borders)]
-    assert max(runs) - min(runs) <= 2 * CHUNK
+    assert max(runs) - min(runs) <= 2 * length

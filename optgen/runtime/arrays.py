@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Table = NDArray[np.int64]
 Key = tuple[int, tuple[int, ...], tuple[int, ...], np.dtype[Any]]
 
 SUPPORTED = (np.dtype(np.float32), np.dtype(np.float64))
@@ -88,6 +90,12 @@ def check_variable(position: int, variable: object) -> Array:
             f"with strides {array.strides}, where elements overlap. Pass a copy."
         )
     return array
+
+
+def check_writable(position: int, variable: Array) -> None:
+    """Raise ValueError if a variable that could be written at build is read-only now."""
+    if not variable.flags.writeable:
+        raise ValueError(f"variable {position} has become read-only; make it writable.")
 
 
 def check_array(what: str, value: object) -> Array:

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optgen.runtime.arrays import Array
+from optgen.runtime.arrays import Array, Table
 from optgen.runtime.description import Mode
 from optgen.runtime.kernels import BLOCK
 
-Table = NDArray[np.int64]
 Shape = tuple[int, ...]
 
 SHORTEST_PANEL = 64

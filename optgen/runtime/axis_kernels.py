@@ -23,33 +23,16 @@ vectorised.  Numba's cache does not notice a change in this file, either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types, uint64
-from numba.extending import overload
+from numba import uint64
 
 from optgen.runtime.compilation import part_of_kernel
-from optgen.runtime.kernels import BLOCK, CHUNKS, LANES, LAYOUT, TENSOR
+from optgen.runtime.kernels import BLOCK, CHUNKS, LANES, TENSOR, combined
 
 NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
 """What stands where in the tables, behind those of every driver."""
-
-
-def combined(largest: Any, x: Any, y: Any) -> Any:
-    """Return ``x + y`` if ``largest`` is None, known when the caller is compiled, else the larger.
-
-    A function as an argument would keep Numba from caching its callers.
-    """
-    raise NotImplementedError("combined runs in compiled code only")
-
-
-@overload(combined, strict=False)
-def _compile_combined(largest: Any, x: Any, y: Any) -> Callable[..., Any]:
-    if isinstance(largest, types.NoneType):
-        return lambda largest, x, y: x + y
-    return lambda largest, x, y: np.maximum(x, y)
 
 
 # Views -----------------------------------------------------------------------------------
@@ -79,16 +62,6 @@ def axis_rows(tables: Any, run: Any, column: Any) -> Any:
 def axis_columns(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per column of a run of matrices, as a view."""
     return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 2])
-
-
-@part_of_kernel
-def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
-    """Return the numbers per index of a variable, as a view."""
-    start = tables[STARTS][variable, column]
-    layout, count = tables[LAYOUT], 0
-    for axis in range(layout[variable, 0, 1]):
-        count += layout[variable, 0, 2 + axis]
-    return tables[NUMBERS][start : start + count]
 
 
 @part_of_kernel

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from optgen.runtime import objects
-from optgen.runtime.arrays import Array, address_of, check_gradient, memory_key
+from optgen.runtime.arrays import (
+    Array,
+    Table,
+    address_of,
+    check_gradient,
+    check_writable,
+    memory_key,
+)
 from optgen.runtime.calls import as_arrays
 from optgen.runtime.compiled_checks import (
     ARRAY,
@@ -23,8 +30,8 @@ from optgen.runtime.compiled_checks import (
     check_gradients,
 )
 from optgen.runtime.device_arrays import interface_of, mixture
-from optgen.runtime.kernels import IN_PLACE
-from optgen.runtime.plan import Participants, Table, describe
+from optgen.runtime.kernels import IN_PLACE, KIND
+from optgen.runtime.plan import Participants, describe
 
 if TYPE_CHECKING:
     from optgen.runtime.host import HostTables
@@ -225,8 +232,7 @@ class GradientReader:
 
     def _check_variable(self, position: int) -> None:
         layout, key = self._state.layouts[position], self._keys[position]
-        if not layout.flags.writeable:
-            raise ValueError(f"variable {position} has become read-only; make it writable.")
+        check_writable(position, layout)
         if memory_key(layout) != key:
             _, shape, strides, dtype = key
             raise ValueError(
@@ -270,7 +276,7 @@ class GradientReader:
         """Return all gradients' layouts to the usual one, before addresses go out of date."""
         for position in self._gathered:
             group_index, row = self._tables.places[position]
-            self._tables.groups[group_index].layout[row, 1, 0] = IN_PLACE
+            self._tables.groups[group_index].layout[row, 1, KIND] = IN_PLACE
         self._gathered.clear()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optgen.runtime.arrays import Array, check_variable
+from optgen.runtime.arrays import Array, check_variable, check_writable
 from optgen.runtime.description import Mode
 from optgen.runtime.gradients import GradientReader
 from optgen.runtime.launch import PARALLEL_FROM, launch
@@ -28,8 +28,7 @@ class HostMemory:
 
     def check_writable(self, position: int, variable: Array) -> None:
         """Raise ValueError if a variable has become read-only."""
-        if not variable.flags.writeable:
-            raise ValueError(f"variable {position} has become read-only; make it writable.")
+        check_writable(position, variable)
 
     def layout(self, array: object) -> Array | None:
         """Return a NumPy array itself; None for anything else."""

@@ -12,17 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from optgen.runtime.axis_kernels import (
-    NUMBERS,
-    RUNS,
-    SHAPES,
-    STARTS,
-    axis_columns,
-    axis_indices,
-    axis_rows,
-)
+from optgen.runtime.axis_kernels import NUMBERS, RUNS, SHAPES, STARTS, axis_columns, axis_rows
 from optgen.runtime.compilation import part_of_kernel
-from optgen.runtime.kernels import LAYOUT
+from optgen.runtime.kernels import LAYOUT, LENGTHS, RANK
+
+
+@part_of_kernel
+def _lengths(tables: Any, variable: Any) -> Any:
+    """Return the lengths of a variable's axes, as a view."""
+    layout = tables[LAYOUT]
+    return layout[variable, 0, LENGTHS : LENGTHS + layout[variable, 0, RANK]]
+
+
+@part_of_kernel
+def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
+    """Return the numbers per index of a variable, as a view."""
+    start = tables[STARTS][variable, column]
+    return tables[NUMBERS][start : start + _lengths(tables, variable).sum()]
 
 
 @part_of_kernel
@@ -35,27 +41,22 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
         indices: the column of the numbers per index.
         column: the column of the results.
     """
-    layout = tables[LAYOUT]
     variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
-    out, rows = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
-    leading = layout[variable, 0, 1] - 2
+    numbers, lengths = axis_indices(tables, variable, indices), _lengths(tables, variable)
+    out, height = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
+    leading = lengths.size - 2
     if leading < 0:
-        for i in range(out.size):
-            out[i] = numbers[start + matrix + i]
+        out[:] = numbers[matrix : matrix + out.size]
     if leading < 0 or out.size == 0:
         return
-    own = start
-    for axis in range(leading):
-        own += layout[variable, 0, 2 + axis]
-    for first in range(0, out.size, rows):
+    own = lengths[:leading].sum()
+    for first in range(0, out.size, height):
         smallest, outer, place = np.inf, matrix, own
         for axis in range(leading - 1, -1, -1):
-            length = layout[variable, 0, 2 + axis]
-            place -= length
-            smallest = np.minimum(smallest, numbers[place + outer % length])
-            outer //= length
-        for row in range(rows):
+            place -= lengths[axis]
+            smallest = np.minimum(smallest, numbers[place + outer % lengths[axis]])
+            outer //= lengths[axis]
+        for row in range(height):
             out[first + row] = np.minimum(smallest, numbers[own + row])
         matrix += 1
 
@@ -63,46 +64,40 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
 @part_of_kernel
 def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
     """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
-    layout = tables[LAYOUT]
     variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, indices]
-    out, columns = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
-    rank = layout[variable, 0, 1]
-    if rank < 2:
-        for i in range(out.size):
-            out[i] = numbers[start + matrix + i]
-    if rank < 2 or out.size == 0:
+    numbers, lengths = axis_indices(tables, variable, indices), _lengths(tables, variable)
+    out, width = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
+    if lengths.size < 2:
+        out[:] = numbers[matrix : matrix + out.size]
+    if lengths.size < 2 or out.size == 0:
         return
-    for axis in range(rank - 1):
-        start += layout[variable, 0, 2 + axis]
-    for first in range(0, out.size, columns):
-        for i in range(columns):
-            out[first + i] = numbers[start + i]
+    own = numbers[numbers.size - width :]
+    for first in range(0, out.size, width):
+        out[first : first + width] = own
 
 
 @part_of_kernel
-def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: Any) -> None:
+def index_maxima(
+    tables: Any, variable: Any, row_maxima: Any, column_maxima: Any, column: Any
+) -> None:
     """Find the largest number at each index of each axis of a variable.
 
     Args:
         tables: the driver's tables.
         variable: its row.
-        rows: the column of the largest numbers per row.
-        columns: the column of the largest numbers per column.
-        column: the column of the results.
+        row_maxima: where in the table of numbers those per row of its matrices are.
+        column_maxima: where those per column are.
+        column: where the results are.
     """
-    layout = tables[LAYOUT]
-    numbers, out = tables[NUMBERS], axis_indices(tables, variable, column)
-    of_rows, of_columns = tables[STARTS][variable, rows], tables[STARTS][variable, columns]
-    leading = layout[variable, 0, 1] - 2
+    numbers, lengths = tables[NUMBERS], _lengths(tables, variable)
+    of_rows = tables[STARTS][variable, row_maxima]
+    of_columns = tables[STARTS][variable, column_maxima]
+    out, leading = axis_indices(tables, variable, column), lengths.size - 2
     if leading < 0:
-        for i in range(out.size):
-            out[i] = numbers[of_rows + i]
+        out[:] = numbers[of_rows : of_rows + out.size]
         return
     out[:] = -np.inf
-    own = 0
-    for axis in range(leading):
-        own += layout[variable, 0, 2 + axis]
+    own = lengths[:leading].sum()
     height, width = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
     for matrix in range(tables[SHAPES][variable, 0]):
         largest = -np.inf
@@ -115,8 +110,7 @@ def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: An
             out[own + height + i] = np.maximum(out[own + height + i], number)
         outer, place = matrix, own
         for axis in range(leading - 1, -1, -1):
-            length = layout[variable, 0, 2 + axis]
-            place -= length
-            index = place + outer % length
+            place -= lengths[axis]
+            index = place + outer % lengths[axis]
             out[index] = np.maximum(out[index], largest)
-            outer //= length
+            outer //= lengths[axis]

@@ -19,6 +19,9 @@ otherwise:
 5. tensor, float64[variables, columns]: one number per variable;
 6. block sums, float64[blocks, reductions].
 
+What is switched off is None where a driver is compiled, so that nothing is left of it: stages, and
+the arguments ``average`` and ``accumulator``, which are 1 where these are on.
+
 Numba's cache does not notice a change in this file: generated files that compile it in must be
 regenerated when it changes.
 """
@@ -48,8 +51,11 @@ LANES = 256
 _CACHE_LINE = 64
 """Bytes to which they are aligned, so that no vector of them lies in two lines."""
 
-IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = 0, 1, 2
-"""First entry of a layout: elements are used where they lie, or gathered from that dtype."""
+KIND, RANK, LENGTHS = range(3)
+"""What stands where in a layout; behind the D lengths start the D byte strides."""
+
+IN_PLACE, FROM_FLOAT32, FROM_FLOAT64 = range(3)
+"""Kinds of a layout: elements are used where they lie, or gathered from that dtype."""
 
 
 def _pointer_intrinsic(element: Any) -> Any:
@@ -146,15 +152,15 @@ def _locate(layout: Any, variable: Any, stream: Any, position: Any) -> Any:
         The byte offset from the first element, the number of elements from this one to the end of
         the last axis, and the byte stride between them.
     """
-    last = layout[variable, stream, 1] - 1
-    strides = 2 + (layout.shape[2] - 2) // 2
-    length = layout[variable, stream, 2 + last]
+    last = layout[variable, stream, RANK] - 1
+    strides = LENGTHS + (layout.shape[2] - LENGTHS) // 2
+    length = layout[variable, stream, LENGTHS + last]
     stride = layout[variable, stream, strides + last]
     outer = position // length
     column = position - outer * length
     byte_offset = column * stride
     for axis in range(last - 1, -1, -1):
-        length_of_axis = layout[variable, stream, 2 + axis]
+        length_of_axis = layout[variable, stream, LENGTHS + axis]
         byte_offset += (outer % length_of_axis) * layout[variable, stream, strides + axis]
         outer //= length_of_axis
     return byte_offset, length - column, stride
@@ -182,7 +188,7 @@ def _gathered(
 ) -> Any:
     """Return ``length`` elements in C order from a strided array, in the dtype of ``like``."""
     out = np.empty(length, like.dtype)
-    if layout[variable, stream, 0] == FROM_FLOAT32:
+    if layout[variable, stream, KIND] == FROM_FLOAT32:
         _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
     else:
         _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
@@ -215,7 +221,7 @@ def _compile_elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Callab
 def _elements_of_any(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
-    if stream < 2 and layout[variable, stream, 0] != IN_PLACE:
+    if stream < 2 and layout[variable, stream, KIND] != IN_PLACE:
         return _gathered(like, pointers, layout, variable, stream, offset, length)
     return _elements_in_place(like, tables, chunk, stream)
 
@@ -272,7 +278,7 @@ def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
     """Scatter what ``elements`` gathered of a variable back into it; nothing for a view."""
     chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
     variable, offset = chunks[chunk, 0], chunks[chunk, 1]
-    if layout[variable, 0, 0] == IN_PLACE:
+    if layout[variable, 0, KIND] == IN_PLACE:
         return
     done = 0
     while done < w.size:
@@ -317,39 +323,49 @@ def lanes_on_stack(typing_context: Any, count: Any) -> tuple[Any, Callable[..., 
     return array_type(types.intp), generate
 
 
-@njit(error_model="numpy")
-def _halved(lanes: Any, count: Any) -> Any:
-    width = count // 2
-    while width > 0:
-        for lane in range(width):
-            lanes[lane] += lanes[lane + width]
-        width //= 2
-    return lanes[0]
+def combined(largest: Any, x: Any, y: Any) -> Any:
+    """Return ``x + y`` if ``largest`` is None, known when the caller is compiled, else the larger.
+
+    A function as an argument would keep Numba from caching its callers.
+    """
+    raise NotImplementedError("combined runs in compiled code only")
 
 
-@njit(error_model="numpy")
-def _halved_maximum(lanes: Any, count: Any) -> Any:
-    width = count // 2
-    while width > 0:
-        for lane in range(width):
-            lanes[lane] = np.maximum(lanes[lane], lanes[lane + width])
-        width //= 2
-    return lanes[0]
+@overload(combined, strict=False)
+def _compile_combined(largest: Any, x: Any, y: Any) -> Callable[..., Any]:
+    if isinstance(largest, types.NoneType):
+        return lambda largest, x, y: x + y
+    return lambda largest, x, y: np.maximum(x, y)
 
 
 @part_of_kernel
 def fold_lanes(lanes: Any) -> Any:
     """Return the sum of a block's accumulators, a power of two, by halving; overwrites them."""
-    # Long variables have all lanes: a constant, for which the compiler unrolls everything.
-    return _halved(lanes, LANES) if lanes.size == LANES else _halved(lanes, lanes.size)
+    return _fold_lanes(None, lanes)
 
 
 @part_of_kernel
 def fold_lanes_maximum(lanes: Any) -> Any:
-    """Return the largest of a block's accumulators, NaN if any is NaN; overwrites them."""
+    """As ``fold_lanes``, but the largest, NaN if any is NaN."""
+    return _fold_lanes(1, lanes)
+
+
+@part_of_kernel
+def _fold_lanes(largest: Any, lanes: Any) -> Any:
+    # Long variables have all lanes: a constant, for which the compiler unrolls everything.
     if lanes.size == LANES:
-        return _halved_maximum(lanes, LANES)
-    return _halved_maximum(lanes, lanes.size)
+        return _halved(largest, lanes, LANES)
+    return _halved(largest, lanes, lanes.size)
+
+
+@njit(error_model="numpy")
+def _halved(largest: Any, lanes: Any, count: Any) -> Any:
+    width = count // 2
+    while width > 0:
+        for lane in range(width):
+            lanes[lane] = combined(largest, lanes[lane], lanes[lane + width])
+        width //= 2
+    return lanes[0]
 
 
 @part_of_kernel
@@ -366,13 +382,7 @@ def fold_blocks(
         column: where in ``tensor``.
         reduction: column of ``block_sums``.
     """
-    for index in range(rows.size):
-        row = rows[index]
-        first = blocks[row, 0]
-        total = 0.0
-        for block in range(first, first + blocks[row, 1]):
-            total += block_sums[block, reduction]
-        tensor[row, column] = total
+    _fold_blocks(None, 0.0, rows, blocks, block_sums[:, reduction], tensor[:, column])
 
 
 @part_of_kernel
@@ -380,10 +390,17 @@ def fold_blocks_maximum(
     rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
 ) -> None:
     """As ``fold_blocks``, but the largest; minus infinity for an empty variable."""
+    _fold_blocks(1, -np.inf, rows, blocks, block_sums[:, reduction], tensor[:, column])
+
+
+@part_of_kernel
+def _fold_blocks(
+    largest: Any, initial: Any, rows: Any, blocks: Any, block_results: Any, results: Any
+) -> None:
     for index in range(rows.size):
         row = rows[index]
         first = blocks[row, 0]
-        largest = -np.inf
+        result = initial
         for block in range(first, first + blocks[row, 1]):
-            largest = np.maximum(largest, block_sums[block, reduction])
-        tensor[row, column] = largest
+            result = combined(largest, result, block_results[block])
+        results[row] = result

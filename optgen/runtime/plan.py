@@ -6,21 +6,29 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from optgen.runtime.arrays import Array, address_of
+from optgen.runtime.arrays import Array, Table, address_of
 from optgen.runtime.axes import AxisSelection, AxisTables, make_axis_tables
 from optgen.runtime.description import Mode, Phase
-from optgen.runtime.kernels import BLOCK, FROM_FLOAT32, FROM_FLOAT64, IN_PLACE
+from optgen.runtime.kernels import (
+    BLOCK,
+    FROM_FLOAT32,
+    FROM_FLOAT64,
+    IN_PLACE,
+    KIND,
+    LENGTHS,
+    RANK,
+)
 
-Table = NDArray[np.int64]
+CHUNKS = BLOCK, 4 * BLOCK
+"""Elements of one piece of work: few, so that threads finish together, or more where there are so
+many pieces that they do anyway, because each piece begins with a wait for memory."""
 
-CHUNK = BLOCK
-"""Elements of one piece of work: as short as can be, so that threads finish together."""
-
-_LENGTHS = 2
-"""Where the lengths of the axes start in a layout; the byte strides follow them."""
+_MANY = 32
+"""Pieces per thread from which they are the longer ones."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def make_group(
     """
     columns = len(mode.columns)
     reductions = max((phase.reductions for phase in mode.phases), default=0)
-    axis_tables = make_axis_tables(variables, mode, CHUNK) if mode.axes else None
+    axis_tables = make_axis_tables(variables, mode, CHUNKS[0]) if mode.axes else None
     dtype = variables[0].dtype
     blocks = number_blocks(variables)
     pointers = np.array(
@@ -148,10 +156,11 @@ def make_group(
         dtype=np.int64,
     )
     axes = max(1, *(variable.ndim for variable in variables))
-    layout = np.zeros((len(variables), 2, _LENGTHS + 2 * axes), np.int64)
+    layout = np.zeros((len(variables), 2, LENGTHS + 2 * axes), np.int64)
     for row, variable in enumerate(variables):
         describe(layout[row, 0], variable, dtype)
-    chunks = spread(cut_chunks(variables, blocks, CHUNK))
+    length = CHUNKS[0] if mode.axes else chunk_length(sum(variable.size for variable in variables))
+    chunks = spread(cut_chunks(variables, blocks, length), length)
     return Group(
         like=np.empty(0, dtype),
         positions=np.array(positions, np.int64),
@@ -170,6 +179,12 @@ def make_group(
     )
 
 
+def chunk_length(elements: int) -> int:
+    """Return the length of the pieces of work into which so many elements are cut."""
+    short, long = CHUNKS
+    return long if elements >= _MANY * numba.get_num_threads() * long else short
+
+
 def number_blocks(variables: Iterable[Array]) -> Table:
     """Return the first block and the number of blocks of each variable."""
     counts = np.array([-(-variable.size // BLOCK) for variable in variables], np.int64)
@@ -186,12 +201,16 @@ def cut_chunks(variables: Iterable[Array], blocks: Table, length: int) -> Table:
     return np.array(rows, np.int64).reshape(-1, 4)
 
 
-def spread(chunks: Table) -> Table:
+def spread(chunks: Table, length: int) -> Table:
     """Return pieces of work with the short ones evenly between the others, in order otherwise.
 
     Each thread takes a run of as many pieces as any other, so it should find as many short ones.
+
+    Args:
+        chunks: the pieces.
+        length: that of all but the short ones.
     """
-    is_short = chunks[:, 2] < CHUNK
+    is_short = chunks[:, 2] < length
     places = np.empty(len(chunks))
     for part in (is_short, ~is_short):
         count = int(part.sum())
@@ -209,11 +228,11 @@ def describe(layout: Table, array: Array, dtype: np.dtype[np.floating]) -> None:
         dtype: the dtype of the group.
     """
     if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
-        layout[0] = IN_PLACE
+        layout[KIND] = IN_PLACE
     else:
-        layout[0] = FROM_FLOAT32 if array.dtype == np.float32 else FROM_FLOAT64
+        layout[KIND] = FROM_FLOAT32 if array.dtype == np.float32 else FROM_FLOAT64
     shape, strides = (array.shape, array.strides) if array.ndim else ((1,), (0,))
-    first_stride = _LENGTHS + (layout.size - _LENGTHS) // 2
-    layout[1] = len(shape)
-    layout[_LENGTHS : _LENGTHS + len(shape)] = shape
+    first_stride = LENGTHS + (layout.size - LENGTHS) // 2
+    layout[RANK] = len(shape)
+    layout[LENGTHS : LENGTHS + len(shape)] = shape
     layout[first_stride : first_stride + len(strides)] = strides

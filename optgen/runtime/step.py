@@ -51,7 +51,7 @@ class Programs:
         stage_scalars: Sequence[StageScalars],
         settings: Settings,
     ) -> None:
-        self._modes = mode, accumulate, rest, finite
+        self._mode, self._accumulate, self._rest, self._finite = mode, accumulate, rest, finite
         self._stage_scalars = stage_scalars
         self._stages = settings.stages
         self._known = {*settings.values, "t", "iterations", "overwrite_now", *mode.step_slots}
@@ -69,16 +69,15 @@ class Programs:
     @cached_property
     def finite_check(self) -> tuple[PreparedPhase, ...]:
         """The check for gradients that are not finite, before all stages."""
-        return prepare(self._modes[3], (), frozenset(), ())
+        return prepare(self._finite, (), frozenset(), ())
 
     def _prepared(self, stages: frozenset[str]) -> Program:
-        mode, accumulate, rest, _ = self._modes
         scalars, known = self._stage_scalars, self._known
         accumulates, rests = "accumulator" in stages, stages & {"accumulator", "average"}
         return Program(
-            prepare(mode, scalars, stages, {*known, "learning_rate"}),
-            prepare(accumulate, scalars, stages, known) if accumulates else (),
-            prepare(rest, scalars, stages, known) if rests else (),
+            prepare(self._mode, scalars, stages, {*known, "learning_rate"}),
+            prepare(self._accumulate, scalars, stages, known) if accumulates else (),
+            prepare(self._rest, scalars, stages, known) if rests else (),
         )
 
 

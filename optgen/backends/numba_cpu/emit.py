@@ -17,7 +17,6 @@ from optgen.backends.pytext import names_used
 
 AXIS_HELPERS = (
     "axis_columns",
-    "axis_indices",
     "axis_matrices",
     "axis_rows",
     "fold_panels",
@@ -35,7 +34,7 @@ AXIS_HELPERS = (
     "variable_number",
 )
 
-INDEX_HELPERS = ("index_columns", "index_maxima", "index_rows")
+INDEX_HELPERS = ("axis_indices", "index_columns", "index_maxima", "index_rows")
 
 HELPERS = (
     "BLOCK",

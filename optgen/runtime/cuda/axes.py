@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optgen.runtime.arrays import Array
+from optgen.runtime.arrays import Array, Table
 from optgen.runtime.axes import initial_numbers, panels_of, runs_of, stacked, stored_shape
 from optgen.runtime.cuda.copies import device_address
 from optgen.runtime.cuda.kernels import BLOCK, LANES
 from optgen.runtime.cuda.launch import threads_for
 from optgen.runtime.description import Mode
-from optgen.runtime.plan import Table
 
 if TYPE_CHECKING:
     from optgen.runtime.cuda.memory import DeviceMemory

@@ -98,19 +98,22 @@ def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
 
 
 @device
-def index_maxima(tables: Any, variable: Any, rows: Any, columns: Any, column: Any) -> None:
+def index_maxima(
+    tables: Any, variable: Any, row_maxima: Any, column_maxima: Any, column: Any
+) -> None:
     """Find the largest number at each index of each axis of a variable.
 
     Args:
         tables: the kernel's tables.
         variable: its row.
-        rows: the column of the largest numbers per row.
-        columns: the column of the largest numbers per column.
-        column: the column of the results.
+        row_maxima: where in the table of numbers those per row of its matrices are.
+        column_maxima: where those per column are.
+        column: where the results are.
     """
     numbers, lengths = axis_numbers(tables), _lengths(tables)
     out, rank = axis_indices(tables, variable, column), _rank(tables, variable)
-    of_rows, of_columns = axis_start(tables, variable, rows), axis_start(tables, variable, columns)
+    of_rows = axis_start(tables, variable, row_maxima)
+    of_columns = axis_start(tables, variable, column_maxima)
     matrices, height, width = shape_of(tables, variable)
     for i in range_of_block(out.size):
         if rank < 2:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import cuda
 
-from optgen.runtime.arrays import Array, address_of
+from optgen.runtime.arrays import Array, Table, address_of
 from optgen.runtime.cuda.axes import DeviceAxes, Pieces
 from optgen.runtime.cuda.copies import Copies, Uploaded, device_address
 from optgen.runtime.cuda.gradients import DeviceGradientReader
@@ -23,7 +23,7 @@ from optgen.runtime.cuda.running import Run
 from optgen.runtime.description import Mode
 from optgen.runtime.device_arrays import interface_of, layout_of
 from optgen.runtime.phases import PreparedPhase, Scalars
-from optgen.runtime.plan import Participants, Table, cut_chunks, number_blocks
+from optgen.runtime.plan import Participants, cut_chunks, number_blocks
 
 if TYPE_CHECKING:
     from optgen.runtime.cuda.memory import DeviceMemory

@@ -15,8 +15,8 @@ from optgen.testing.steps import stepped
 from optgen.testing.subject import Subject
 
 COUNTS = (1, 2, 3)
-CHUNKS = (1, 2, 3, 7, 100)
-"""Lengths of pieces of work, in blocks, besides the usual one."""
+LENGTHS = (1, 2, 3, 7, 100)
+"""Lengths of pieces of work, in blocks, besides the usual ones."""
 
 
 def check_threads(subject: Subject, case: Case) -> Finding:
@@ -28,7 +28,7 @@ def check_threads(subject: Subject, case: Case) -> Finding:
         for _ in range(2):
             actual = _with_threads(subject, case, count)
             assert_same_bytes(actual, expected, f"{count} threads, against 1")
-    for blocks in CHUNKS:
+    for blocks in LENGTHS:
         with _chunk_length(blocks * BLOCK):
             actual = _with_threads(subject, case, counts[-1])
         assert_same_bytes(actual, expected, f"work in pieces of {blocks} blocks")
@@ -49,12 +49,12 @@ def _with_threads(subject: Subject, case: Case, count: int) -> dict[str, Array]:
 @contextmanager
 def _chunk_length(elements: int) -> Iterator[None]:
     """Cut work into pieces of another length; each optimizer takes it when it is built."""
-    usual = plan.CHUNK
-    plan.CHUNK = elements
+    usual = plan.CHUNKS
+    plan.CHUNKS = elements, elements
     try:
         yield
     finally:
-        plan.CHUNK = usual
+        plan.CHUNKS = usual
 
 
 def _cases(subject: Subject, quick: bool) -> tuple[Case, ...]:
