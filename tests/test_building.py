@@ -260,6 +260,32 @@ def test_paths_of_the_wrong_kind_are_refused(specs: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "package").exists()
 
 
+def test_a_check_of_specs_says_what_is_wrong_and_writes_nothing(
+    specs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    plain = specs / "plain.toml"
+    result = run(app, ["check", str(plain)])
+    assert (result.exit_code, result.output) == (0, f"no mistakes in {plain}\n")
+    plain.write_text(plain.read_text("utf-8").replace("w = ", "w = nothing + "), "utf-8")
+    result = run(app, ["check", str(specs)])
+    assert isinstance(result.exception, CompileError)
+    assert "nothing" in str(result.exception)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_check_compares_the_package_of_a_folder(specs: Path, tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    assert run(app, ["build", str(specs), "--out", str(package)]).exit_code == 0
+    checked = ["check", str(specs), "--out", str(package)]
+    assert run(app, checked).exit_code == 0
+    (package / "plain.py").write_text("# nothing\n", "utf-8")
+    result = run(app, checked)
+    assert result.exit_code == 1
+    assert "optgen build" in result.output
+
+
 def test_results_hold_no_path_of_the_machine(specs: Path, kept: Results) -> None:
     built(specs, kept)
     for path in kept.folder.rglob("*.json"):

@@ -1,4 +1,4 @@
-"""`optgen build` and `optgen check`: writing a package of optimizers, or comparing it."""
+"""`optgen build` and `optgen check`: writing a package of optimizers, or looking for mistakes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def build(
     ] = False,
 ) -> None:
     """Generate the package of optimizers that the specs describe."""
-    _refuse_other_paths(specs, out)
+    _refuse_other_paths(specs)
+    if out.suffix == ".toml":
+        raise typer.BadParameter(f"expected a folder, received {out}", param_hint="--out")
     if check and warm:
         raise typer.BadParameter("expected --check or --warm, received both")
     # A check proves that specs, compiler and files belong together: it takes nobody's word for it.
@@ -97,15 +99,13 @@ def _built(paths: Sequence[Path], kept: Results | None) -> tuple[list[Artifact],
         return build_package(paths, kept, seen), count
 
 
-def _refuse_other_paths(specs: Sequence[Path], out: Path) -> None:
+def _refuse_other_paths(specs: Sequence[Path]) -> None:
     """Exit with a message if a path is of the wrong kind."""
     for path in specs:
         if path.is_file() and path.suffix != ".toml":
             raise typer.BadParameter(
                 f"expected specs (*.toml) or folders of specs, received {path}"
             )
-    if out.suffix == ".toml":
-        raise typer.BadParameter(f"expected a folder, received {out}", param_hint="--out")
 
 
 def refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> None:
@@ -124,9 +124,27 @@ def refuse_other_files(files: list[Artifact], out: Path, specs: list[Path]) -> N
         raise typer.Exit(1)
 
 
-def check(out: OutFolder = Path("generated")) -> None:
-    """Fail if generated/ is not what specs/ gives: `optgen build specs/ --check`."""
-    build([Path("specs")], out, check=True)
+def check(
+    specs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Specs (*.toml), or folders of specs.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The folder of a generated package, to compare."),
+    ] = None,
+) -> None:
+    """Look for mistakes in specs, and write nothing.
+
+    Without specs, fail if generated/ is not what specs/ gives: `optgen build specs/ --check`.
+    """
+    if not specs or out is not None:
+        build(specs or [Path("specs")], out or Path("generated"), check=True)
+        return
+    _refuse_other_paths(specs)
+    paths = folders.spec_files(specs)
+    _built(paths, None)
+    output.print(escape(f"no mistakes in {', '.join(map(str, paths))}"))
 
 
 def _report_differences(found: list[str], count: int, specs: list[Path], out: Path) -> None:
