@@ -16,6 +16,7 @@ from optgen.frontend.notation import Lines
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source, Statement, on_one_line, parse, statements
 from optgen.frontend.tokens import tokens_of
+from optgen.frontend.translation import Translator
 from optgen.frontend.transliteration import ascii_name
 from optgen.ir.intrinsics import INTRINSICS, OPERATORS, SHORTHANDS
 
@@ -92,7 +93,8 @@ def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], b
         return [], False
     before = Lines()
     read = [line for line in lines if not before.explained(line.text)]
-    found = [parse_assignment(line, report) for line in read]
+    translator = Translator(report.index.names())
+    found = [parse_assignment(line, report, translator) for line in read]
     assignments = [assignment for assignment in found if assignment is not None]
     for line, assignment in zip(read, found, strict=True):
         if assignment is None:
@@ -105,9 +107,11 @@ def parse_equations(source: Source, report: Report) -> tuple[list[Assignment], b
     return assignments, whole and len(assignments) == len(lines)
 
 
-def parse_assignment(line: Statement, report: Report) -> Assignment | None:
+def parse_assignment(
+    line: Statement, report: Report, translator: Translator | None = None
+) -> Assignment | None:
     """The assignment on a line; None, and a message, if it holds something else."""
-    tree = parse(line, "an equation", "E303", report)
+    tree = parse(line, "an equation", "E303", report, translator)
     if tree is None:
         return None
     if len(tree.body) != 1:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from optgen.frontend.tokens import Finding, Token, matching
 from optgen.frontend.transliteration import (
     PRIMES,
+    SIGNS,
     ascii_name,
     declared_name,
     greek_letter,
     prime_help,
 )
 
-_NORMS = {"||": "norm", "‖": "norm", "∥": "norm", "|": "abs"}
+NORMS = {"||": "norm", "‖": "norm", "∥": "norm", "|": "abs"}
 _NABLA = ("∇", "\\nabla")
 _GRADIENTS = ("grad", "gradient", "gradients", "nabla")
 _SUMS = ("∑", "Σ", "\\sum")
 _STEPS = frozenset(["t", "k", "n", "i", "j", "T", "K"])
-_LATEX_PARTS = {
+LATEX_PARTS = {
     "\\frac": (2, "write `(a) / (b)`"),
     "\\dfrac": (2, "write `(a) / (b)`"),
     "\\tfrac": (2, "write `(a) / (b)`"),
     "\\sqrt": (1, "write `sqrt(x)`"),
 }
 """Per command how many groups in braces follow, and what to write."""
-_LATEX_ACCENTS = {"\\hat": "_hat", "\\widehat": "_hat", "\\tilde": "_tilde", "\\bar": "_bar"}
-_LATEX_SIGNS = {
-    **dict.fromkeys(("\\cdot", "\\times", "\\odot", "\\circ"), "write `*`"),
-    **dict.fromkeys(("\\leftarrow", "\\gets"), "write `=`"),
-    **dict.fromkeys(("\\left", "\\right", "\\big", "\\Big"), "leave it out: `(` and `)` suffice"),
+LATEX_ACCENTS = {"\\hat": "_hat", "\\widehat": "_hat", "\\tilde": "_tilde", "\\bar": "_bar"}
+LATEX_SIGNS = {
+    **dict.fromkeys(("\\cdot", "\\times", "\\odot", "\\circ"), "*"),
+    **dict.fromkeys(("\\leftarrow", "\\gets"), "="),
+    **dict.fromkeys(("\\left", "\\right", "\\big", "\\Big"), ""),
 }
+"""Per command the sign that stands for it; nothing for the size of a parenthesis."""
 
 
 def paper_notation(
@@ -50,16 +53,32 @@ def paper_notation(
     token = tokens[position]
     if token.kind not in ("name", "foreign", "latex"):
         return None
-    if token.text in _NABLA or (token.text in _GRADIENTS and _is_call(tokens, position)):
-        return _gradient(tokens, position, text)
-    if token.text in _SUMS or token.text.startswith("Σ_"):
+    if is_gradient(tokens, position):
+        return gradient(tokens, position, text)
+    if is_sum(token):
         return _sum(tokens, position, text)
-    if token.text in _LATEX_ACCENTS and _is(tokens, position + 1, "{"):
+    if token.text in LATEX_ACCENTS and _is(tokens, position + 1, "{"):
         return _accent(tokens, position, text, declared)
-    if token.kind == "latex" and token.text in (*_LATEX_PARTS, *_LATEX_SIGNS):
-        hint = _LATEX_SIGNS.get(token.text) or _LATEX_PARTS[token.text][1]
+    if token.kind == "latex" and token.text in (*LATEX_PARTS, *LATEX_SIGNS):
+        hint = LATEX_PARTS[token.text][1] if token.text in LATEX_PARTS else _sign_help(token.text)
         return _not_of_the_language(token.text, token.start, token.end, hint), position
     return _word(tokens, position, text, declared)
+
+
+def _sign_help(command: str) -> str:
+    sign = LATEX_SIGNS[command]
+    return f"write `{sign}`" if sign else "leave it out: `(` and `)` suffice"
+
+
+def is_gradient(tokens: Sequence[Token], position: int) -> bool:
+    """Whether a gradient with the function that it is of may start at a token."""
+    text = tokens[position].text
+    return text in _NABLA or (text in _GRADIENTS and _is_call(tokens, position))
+
+
+def is_sum(token: Token) -> bool:
+    """Whether a sum with bounds may start at a token."""
+    return token.text in _SUMS or token.text.startswith("Σ_")
 
 
 def enclosures(tokens: Sequence[Token]) -> Mapping[int, int]:
@@ -67,7 +86,7 @@ def enclosures(tokens: Sequence[Token]) -> Mapping[int, int]:
     found: dict[int, int] = {}
     opened: list[int] = []
     for position, token in enumerate(tokens):
-        if token.text not in _NORMS:
+        if token.text not in NORMS:
             continue
         after_value = position - 1 in found.values() or _ends(tokens, position - 1)
         if after_value and opened and tokens[opened[-1]].text == token.text:
@@ -80,9 +99,9 @@ def enclosures(tokens: Sequence[Token]) -> Mapping[int, int]:
 def enclosure(tokens: Sequence[Token], first: int, last: int, text: str) -> tuple[Finding, int]:
     """What to write for a norm or an absolute value, and the position of its last token."""
     inner = " ".join(text[tokens[first].end : tokens[last].start].split())
-    function = _NORMS[tokens[first].text]
+    function = NORMS[tokens[first].text]
     plain = inner.isascii() and not any(sign in inner for sign in "\\{}|'^")
-    end = _script_end(tokens, last)
+    end = script_end(tokens, last)
     index = text[tokens[last].end : tokens[end].end].strip("_{}")
     call = f"{function}({inner if plain else 'x'})"
     if index == "1" and function == "norm":
@@ -98,7 +117,7 @@ def latex_groups(tokens: Sequence[Token]) -> frozenset[int]:
     found: set[int] = set()
     for position, token in enumerate(tokens):
         last = position
-        for _ in range(_LATEX_PARTS.get(token.text, (0, ""))[0]):
+        for _ in range(LATEX_PARTS.get(token.text, (0, ""))[0]):
             if _is(tokens, last + 1, "{"):
                 first, last = last + 1, matching(tokens, last + 1)
                 found |= {first, last}
@@ -152,7 +171,7 @@ def _adjacent(tokens: Sequence[Token], position: int) -> bool:
     return position < len(tokens) and tokens[position - 1].end == tokens[position].start
 
 
-def _script_end(tokens: Sequence[Token], position: int) -> int:
+def script_end(tokens: Sequence[Token], position: int) -> int:
     """The last token of the primes and the index that follow a token without a space."""
     last = position
     while _adjacent(tokens, last + 1):
@@ -160,7 +179,9 @@ def _script_end(tokens: Sequence[Token], position: int) -> int:
         prime = following.text in PRIMES and following.text != "`"
         if prime or (following.kind in ("name", "foreign") and following.text.startswith("_")):
             last += 1
-        elif following.text == "{" and tokens[last].text.endswith("_"):
+        elif tokens[last].text.endswith("_") and following.kind == "latex":
+            last += 1
+        elif tokens[last].text.endswith("_") and following.text == "{":
             last = matching(tokens, last + 1)
         else:
             break
@@ -171,17 +192,11 @@ def _word(
     tokens: Sequence[Token], position: int, text: str, declared: Collection[str]
 ) -> tuple[Finding, int] | None:
     """A name with primes or an index, or one of LaTeX."""
-    token = tokens[position]
-    last = _script_end(tokens, position)
-    letter = greek_letter(token.text[1:]) if token.kind == "latex" else None
-    raw = token.text if token.kind != "latex" else letter or token.text[1:]
-    whole = text[token.start : tokens[last].end]
-    parts = tokens[position + 1 : last + 1]
-    index, step = _index(token, parts)
-    base = ascii_name(raw.rstrip("_"))
-    if base is None:
+    token, name = tokens[position], name_at(tokens, position, declared)
+    if name is None:
         return None
-    base = declared_name(f"{base}_{index}" if index else base, declared)
+    base, raw, last, parts = name.base, name.raw, name.last, name.parts
+    whole = text[token.start : tokens[last].end]
     if (array := _array(tokens, last)) is not None:
         end = tokens[array].end
         hint = f"there are no arrays of slots: one name each, such as `{base}_1` and `{base}_2`"
@@ -190,7 +205,7 @@ def _word(
     if any(part.text in PRIMES for part in parts):
         headline = f"`{raw.rstrip('_')}'` has a prime"
         return Finding("E303", headline, token.start, tokens[last].end, "", prime_help(base)), last
-    if step and any(part.text == "{" for part in parts):
+    if name.step and any(part.text == "{" for part in parts):
         shown = raw.rstrip("_") if token.kind != "latex" else token.text
         help_line = (
             f"write `{base}`: before the line that assigns it, that is the value of the last step"
@@ -205,8 +220,41 @@ def _word(
     return None
 
 
-def _index(token: Token, parts: Sequence[Token]) -> tuple[str, bool]:
-    """What of an index belongs to the name, and whether it has one of the step."""
+@dataclass(frozen=True)
+class PaperName:
+    """A name in a paper's notation, with its index and its primes.
+
+    Attributes:
+        base: the name in ASCII letters, or the declared one that stands for the same.
+        raw: its letters as written.
+        step: the index of the step that it has, such as ``t-1``; empty without one.
+        parts: the tokens of indices and primes.
+        last: the position of the last token.
+    """
+
+    base: str
+    raw: str
+    step: str
+    parts: tuple[Token, ...]
+    last: int
+
+
+def name_at(tokens: Sequence[Token], position: int, declared: Collection[str]) -> PaperName | None:
+    """The name that starts at a token; None if ASCII letters do not spell it."""
+    token, last = tokens[position], script_end(tokens, position)
+    letter = greek_letter(token.text[1:]) if token.kind == "latex" else None
+    raw = token.text if token.kind != "latex" else letter or token.text[1:]
+    parts = tuple(tokens[position + 1 : last + 1])
+    index, step = _index(parts)
+    base = ascii_name(raw.rstrip("_"))
+    if base is None:
+        return None
+    base = declared_name(f"{base}_{index}" if index else base, declared)
+    return PaperName(base, raw, step, parts, last)
+
+
+def _index(parts: Sequence[Token]) -> tuple[str, str]:
+    """What of an index belongs to the name, and what says a step."""
     items: list[list[Token]] = [[]]
     for part in parts:
         if part.text in PRIMES or part.text in ("{", "}", "_"):
@@ -215,37 +263,35 @@ def _index(token: Token, parts: Sequence[Token]) -> tuple[str, bool]:
             items.append([])
         else:
             items[-1].append(part)
-    kept, step = [], False
+    kept, step = [], ""
     for item in filter(None, items):
-        words = [part.text.strip("_\\") for part in item]
+        words = [SIGNS.get(part.text, part.text).strip("_\\") for part in item]
         joined = "".join(words)
-        if _STEPS & set(words):
-            step = True
-        elif joined.isascii() and joined.isalnum():
+        if not _STEPS & set(words) and joined.isascii() and joined.isalnum():
             kept.append(joined)
         else:
-            step = True
+            step = joined
     return "_".join(kept), step
 
 
 def _array(tokens: Sequence[Token], last: int) -> int | None:
     """The last token of ``^{(i)}`` after a name; None if that does not follow."""
     if _is(tokens, last + 1, "^") and _is(tokens, last + 2, "{") and _is(tokens, last + 3, "("):
-        return _script_end(tokens, matching(tokens, last + 2))
+        return script_end(tokens, matching(tokens, last + 2))
     return None
 
 
-def _gradient(tokens: Sequence[Token], position: int, text: str) -> tuple[Finding, int] | None:
+def gradient(tokens: Sequence[Token], position: int, text: str) -> tuple[Finding, int] | None:
     """A gradient, with the function that it is of and its arguments."""
     last = position
     if tokens[position].text in _NABLA:
-        last = _script_end(tokens, position)
+        last = script_end(tokens, position)
         following = tokens[last + 1] if last + 1 < len(tokens) else None
         if following is not None and (
             following.kind in ("name", "latex")
             or (following.kind == "foreign" and following.text[0].isalpha())
         ):
-            last = _script_end(tokens, last + 1) if not following.is_word else last
+            last = script_end(tokens, last + 1) if not following.is_word else last
     if _is(tokens, last + 1, "("):
         last = matching(tokens, last + 1)
     elif tokens[position].text == "∇" and last == position:
@@ -258,7 +304,7 @@ def _gradient(tokens: Sequence[Token], position: int, text: str) -> tuple[Findin
 
 def _sum(tokens: Sequence[Token], position: int, text: str) -> tuple[Finding, int] | None:
     """A sum with its bounds."""
-    last = _script_end(tokens, position)
+    last = script_end(tokens, position)
     if tokens[position].text.endswith("_") and _is(tokens, position + 1, "{"):
         last = matching(tokens, position + 1)
     if _is(tokens, last + 1, "^"):
@@ -271,16 +317,27 @@ def _sum(tokens: Sequence[Token], position: int, text: str) -> tuple[Finding, in
     return _not_of_the_language(text[start:end], start, end, hint), last
 
 
+def accented(
+    tokens: Sequence[Token], position: int, text: str, declared: Collection[str]
+) -> PaperName:
+    """The name below a LaTeX accent, with the index that follows."""
+    close = matching(tokens, position + 1)
+    inner = text[tokens[position + 1].end : tokens[close].start].strip()
+    letter = greek_letter(inner[1:]) if inner.startswith("\\") else None
+    base = (ascii_name(letter or inner) or "x") + LATEX_ACCENTS[tokens[position].text]
+    last = script_end(tokens, close)
+    parts = tuple(tokens[close + 1 : last + 1])
+    index, step = _index(parts)
+    base = declared_name(f"{base}_{index}" if index else base, declared)
+    return PaperName(base, inner, step, parts, last)
+
+
 def _accent(
     tokens: Sequence[Token], position: int, text: str, declared: Collection[str]
 ) -> tuple[Finding, int]:
     """A name below a LaTeX accent, such as a hat."""
-    last = matching(tokens, position + 1)
-    inner = text[tokens[position + 1].end : tokens[last].start].strip()
-    letter = greek_letter(inner[1:]) if inner.startswith("\\") else None
-    base = ascii_name(letter or inner) or "x"
-    name = declared_name(base + _LATEX_ACCENTS[tokens[position].text], declared)
-    last = _script_end(tokens, last)
+    name = accented(tokens, position, text, declared)
+    last = name.last
     start, end = tokens[position].start, tokens[last].end
-    hint = f"write `{name}`, a name in ASCII letters"
+    hint = f"write `{name.base}`, a name in ASCII letters"
     return _not_of_the_language(text[start:end], start, end, hint), last

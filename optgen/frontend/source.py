@@ -11,6 +11,7 @@ from optgen.diagnostics import Span
 from optgen.frontend.notation import findings
 from optgen.frontend.report import Report
 from optgen.frontend.toml import SpanIndex
+from optgen.frontend.translation import Translator
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 64
@@ -115,7 +116,9 @@ def statements(source: Source) -> list[Statement]:
     return found
 
 
-def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Module | None:
+def parse(
+    statement: Statement, what: str, code: str, report: Report, translator: Translator | None = None
+) -> ast.Module | None:
     """The syntax tree of one logical line; None, and messages, if it has none.
 
     Every message is in our words and at our places: those of Python's parser are others in every
@@ -126,6 +129,7 @@ def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Mod
         what: what the line should be, such as ``an equation``, for the message.
         code: the code of the message.
         report: where messages go.
+        translator: what proposes another line where several things are wrong with this one.
     """
     text = statement.text.strip()
     if len(text) > MAX_LENGTH:
@@ -136,6 +140,11 @@ def parse(statement: Statement, what: str, code: str, report: Report) -> ast.Mod
     deep = _bracket_depth(text) > MAX_DEPTH or _UNARY_CHAIN.search(text) is not None
     if not deep:
         found = findings(statement.text, code == "E401", report.index.names())
+        proposal = None if translator is None else translator.translated(statement.text)
+        if len(found) > 1 and proposal is not None:
+            headline = "this line is in the notation of papers"
+            report.error("E304", headline, statement.span, help=f"write `{proposal}`")
+            return None
         for finding in found:
             if statement.text[finding.start : finding.end] in report.faulty:
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from optgen.frontend.libraries import other_name
 
-_SIGNS = {
+SIGNS = {
     "·": "*",
     "×": "*",
     "∗": "*",
@@ -68,17 +68,17 @@ def advice(text: str, declared: Collection[str] = ()) -> tuple[str, str]:
     if any(character in _QUOTES for character in text):
         return "quotes that are not plain ones", "write `\"` or `'`"
     headline = f"`{text}` is not ASCII"
-    base, exponent = _power(text)
+    base, exponent = power(text)
     if exponent:
         name = ascii_name(base)
         base = "x" if name is None else declared_name(name, declared)
         return headline, f"write `{base} ** {exponent}` for a power"
-    if len(text) == 1 and text in _SIGNS and not _SIGNS[text].isidentifier():
-        return headline, f"write `{_SIGNS[text]}`"
+    if len(text) == 1 and text in SIGNS and not SIGNS[text].isidentifier():
+        return headline, f"write `{SIGNS[text]}`"
     name = ascii_name(text)
     if name is None:
         return headline, "equations are written in the characters of an English keyboard"
-    if len(text) == 1 and text in _SIGNS:
+    if len(text) == 1 and text in SIGNS:
         return headline, f"write `{declared_name(name, declared)}`"
     name = declared_name(name, declared)
     return headline, f"write a name in ASCII letters, such as `{name}`"
@@ -111,7 +111,7 @@ def greek_letter(word: str) -> str | None:
         return None
 
 
-def _power(text: str) -> tuple[str, str]:
+def power(text: str) -> tuple[str, str]:
     """A word without the exponent above its end, and the exponent; empty if there is none."""
     base = text
     while base and unicodedata.decomposition(base[-1]).startswith("<super>"):
@@ -138,8 +138,8 @@ def ascii_name(text: str) -> str | None:
 
 def _part(character: str, first: bool) -> str | None:
     """A character as a part of a name."""
-    if character in _SIGNS and _SIGNS[character].isidentifier():
-        return _SIGNS[character]
+    if character in SIGNS and SIGNS[character].isidentifier():
+        return SIGNS[character]
     words = unicodedata.name(character, "").split()
     if words[:1] == ["GREEK"] and "LETTER" in words:
         return words[words.index("LETTER") + 1].lower().replace("lamda", "lam")

@@ -341,23 +341,16 @@ def _compile_combined(largest: Any, x: Any, y: Any) -> Callable[..., Any]:
 @part_of_kernel
 def fold_lanes(lanes: Any) -> Any:
     """Return the sum of a block's accumulators, a power of two, by halving; overwrites them."""
-    return _fold_lanes(None, lanes)
+    return _halved(None, lanes, LANES) if lanes.size == LANES else _halved(None, lanes, lanes.size)
 
 
 @part_of_kernel
 def fold_lanes_maximum(lanes: Any) -> Any:
     """As ``fold_lanes``, but the largest, NaN if any is NaN."""
-    return _fold_lanes(1, lanes)
+    return _halved(1, lanes, LANES) if lanes.size == LANES else _halved(1, lanes, lanes.size)
 
 
-@part_of_kernel
-def _fold_lanes(largest: Any, lanes: Any) -> Any:
-    # Long variables have all lanes: a constant, for which the compiler unrolls everything.
-    if lanes.size == LANES:
-        return _halved(largest, lanes, LANES)
-    return _halved(largest, lanes, lanes.size)
-
-
+# Long variables have all lanes: a constant, for which the compiler unrolls everything.
 @njit(error_model="numpy")
 def _halved(largest: Any, lanes: Any, count: Any) -> Any:
     width = count // 2
