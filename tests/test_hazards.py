@@ -8,15 +8,19 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from optgen.backends.names import is_reserved
+from optgen.backends.numba_cpu import emit as numba_cpu
+from optgen.backends.numba_cuda import emit as numba_cuda
 from optgen.driver import Optimizer, compile_all, emit
 from optgen.folders import write
 from optgen.frontend.names import reserved
+from optgen.ir.program import Program
 from tests.oracle import Oracle, compiled, spec_names
 
 HEAD = """
@@ -107,6 +111,47 @@ RULES: dict[str, tuple[list[str], list[str], str]] = {
         w = w - learning_rate * 0.001 * (m * kernel + fold_lanes)
         """,
     ),
+    "row_number_again": (
+        [],
+        [],
+        """
+        x = row_sum(g)
+        x = x * g
+        w = w - learning_rate * 0.01 * (row_sum(g) + x)
+        """,
+    ),
+    "column_number_again": (
+        [],
+        [SLOT.format("row_x")],
+        """
+        x = column_max(g)
+        row_x = 0.5 * row_x + x
+        x = x * g + row_x
+        w = w - learning_rate * 0.01 * (column_max(g) + x)
+        """,
+    ),
+    "names_of_functions": (
+        [],
+        [],
+        """
+        x = sum(g)
+        x_chunk = sum(g * x)
+        x_serial = sum(g - x_chunk)
+        x_variable = sum(g + x_serial)
+        w = w - learning_rate * 0.0001 * (g + x + x_chunk + x_serial + x_variable)
+        """,
+    ),
+    "names_of_axis_functions": (
+        [],
+        [],
+        """
+        s = row_max(g)
+        s_rows = column_max(g - s)
+        s_axes = row_max(g - s_rows)
+        s_axes_run = row_max(g * s_axes)
+        w = w - learning_rate * (g - s - s_rows + s_axes + s_axes_run)
+        """,
+    ),
     "many_reductions": (
         [],
         [SLOT.format("m")],
@@ -136,6 +181,40 @@ def spec_text(name: str) -> str:
     )
 
 
+# Whole specs of two modes, which `m` chooses.
+OF_MODES = {
+    "letters_of_another_case": (
+        "xy = sum(g)\nxY = sum(g - xy)\nXy = sum(g - xY)",
+        ("a", "w = w - learning_rate * 0.01 * (g + xy + 10 * xY + 100 * Xy)"),
+        ("b", "w = w - learning_rate * 0.01 * (g + m * xy + xY + Xy)"),
+    ),
+    "modes_like_phases": (
+        "x_update = sum(g)",
+        ("reduce_x", "w = w - learning_rate * 0.01 * (g + x_update)"),
+        ("other", "w = w - learning_rate * 0.01 * (g + m * x_update)"),
+    ),
+    "modes_that_end_phases": (
+        "c = sum(g)\nb_c = sum(g * c)",
+        ("a", "w = w - learning_rate * 0.001 * (g + c + b_c)"),
+        ("a_reduce_b", "w = w - learning_rate * 0.001 * (g + c + m * b_c + b_c * c)"),
+    ),
+}
+
+
+def text_of_modes(name: str) -> str:
+    """The TOML text of a spec of two modes."""
+    before, *modes = OF_MODES[name]
+    text = HEAD.format(
+        name="".join(word.title() for word in name.split("_")),
+        before=f"before = '''\n{before}\n'''",
+        hyperparameters='m = { default = 0.0, min = 0.0, doc = "A number." }',
+        slots="",
+    )
+    for (mode, update), when in zip(modes, ("m == 0", "m > 0"), strict=True):
+        text += f'\n[[modes]]\nname = "{mode}"\nwhen = "{when}"\nupdate = "{update}"\n'
+    return text
+
+
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Optimizer]]:
     """All rules, compiled, and importable from the package `hazards`."""
@@ -143,24 +222,50 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Optimi
     root = tmp_path_factory.mktemp("generated")
     for name in RULES:
         (folder / f"{name}.toml").write_text(spec_text(name), encoding="utf-8")
+    for name in OF_MODES:
+        (folder / f"{name}.toml").write_text(text_of_modes(name), encoding="utf-8")
     optimizers = compile_all(sorted(folder.glob("*.toml")))
     files = emit(optimizers)
     write(files, root / "hazards")
     assert all(len(line) <= 100 for file in files for line in file.text.split("\n"))
+    for file in files:
+        assert not names_given_twice(file.text), file.name
     sys.path.insert(0, str(root))
     yield {optimizer.program.module: optimizer for optimizer in optimizers}
     sys.path.remove(str(root))
 
 
+def names_given_twice(text: str) -> list[str]:
+    """The names that a module defines or assigns more than once."""
+    found: list[str] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign):
+            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [name for name in found if found.count(name) > 1]
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_the_kernels_equal_the_interpreter(name: str, rules: dict[str, Optimizer]) -> None:
+    assert_equal_kernels(rules[name].program, "default", {})
+
+
+@pytest.mark.parametrize("name", OF_MODES)
+def test_the_kernels_of_modes_equal_the_interpreter(name: str, rules: dict[str, Optimizer]) -> None:
     program = rules[name].program
-    cls = getattr(importlib.import_module(f"hazards.{name}"), program.name)
+    for mode, m in zip((row[0] for row in OF_MODES[name][1:]), (0.0, 0.5), strict=True):
+        assert_equal_kernels(program, mode, {"m": m})
+
+
+def assert_equal_kernels(program: Program, mode: str, arguments: dict[str, Any]) -> None:
+    """A mode's class gives the interpreter's numbers over three steps, to the bit."""
+    cls = getattr(importlib.import_module(f"hazards.{program.module}"), program.name)
     rng = np.random.default_rng(0)
     shapes: tuple[Any, ...] = ((5000,), (3, 4), ())
     variables = [np.asarray(rng.standard_normal(shape), np.float32) for shape in shapes]
-    optimizer = cls()
-    oracle = Oracle(program, "default", variables, {})
+    optimizer = cls(**arguments)
+    oracle = Oracle(program, mode, variables, arguments)
     for _ in range(3):
         gradients = [np.asarray(rng.standard_normal(shape), np.float32) for shape in shapes]
         optimizer.apply(gradients, variables)
@@ -188,6 +293,12 @@ def test_words_of_a_spec_stay_words(text: str, tmp_path: Path) -> None:
         tree = ast.parse(file.text)
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert not {"os", "x" * 300} & names
+
+
+@pytest.mark.parametrize("backend", [numba_cpu, numba_cuda], ids=["cpu", "cuda"])
+def test_every_helper_of_kernels_is_reserved(backend: ModuleType) -> None:
+    for helpers in (backend.HELPERS, backend.AXIS_HELPERS, backend.INDEX_HELPERS):
+        assert [n for n in helpers if not is_reserved(n) and reserved(n) is None] == []
 
 
 def test_every_name_of_generated_kernels_is_reserved_or_a_specs() -> None:

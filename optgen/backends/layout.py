@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from optgen.backends.axis_layout import AxisColumn, AxisLayout
-from optgen.backends.names import distinct_names, parameter_name
+from optgen.backends.names import are_confused, distinct_names, parameter_name
 from optgen.ir.expr import Apply, Kind, Symbol, symbols
 from optgen.ir.functions import Reduction
 from optgen.ir.program import Assign, Phase, Schedule, Slot
@@ -228,8 +228,15 @@ class ModeLayout:
         axis_columns = tuple(self.axes.column(symbol) for symbol in axes)
         return replace(phase, step_lines=()), self.phase(phase), columns, axis_columns
 
+    @cached_property
+    def _phases(self) -> dict[str, PhaseLayout]:
+        return {phase.name: self._laid_out(phase) for phase in self.schedule.phases}
+
     def phase(self, phase: Phase) -> PhaseLayout:
-        """The layout of one phase."""
+        """The layout of one of the mode's phases."""
+        return self._phases[phase.name]
+
+    def _laid_out(self, phase: Phase) -> PhaseLayout:
         loop = self._scalars(phase.lines, TENSOR)
         needs_variable = bool(phase.variable_lines or phase.variable_stores)
         variable = self._scalars(phase.variable_lines, STEP) if needs_variable else ()
@@ -340,7 +347,8 @@ def phase_names(modes: Iterable[ModeLayout]) -> dict[tuple[str, str], str]:
         having = [m for m in modes if any(p.name == phase_name for p in m.schedule.phases)]
         shared = len(members) == len(having)
         name = phase_name if shared else f"{members[0]}_{phase_name}"
-        assert name not in names.values(), f"two kernels are called {name}"
+        while any(are_confused(name, other) for other in names.values()):
+            name = f"{members[0]}_{name}"
         names.update({(member, phase_name): name for member in members})
     return names
 

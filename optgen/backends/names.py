@@ -21,7 +21,8 @@ _OWN_NAMES = frozenset(
     "index_columns index_maxima index_rows matrices matrix matrix_number maxima_of_columns "
     "maxima_of_rows panels run runs scratch shapes spread_columns spread_matrices spread_rows "
     "starts sum_matrices sums_of_columns sums_of_rows units unit variable variable_number width "
-    "column panel_sums".split()
+    "column panel_sums kernel_if number_of_column number_of_row range_of_block tanh "
+    "variable_of_block".split()
 )
 
 # The names of phases, of the functions made for them, and of temporary values.
@@ -31,6 +32,20 @@ _OWN_FORMS = re.compile(
     r"|\w+_(chunk|chunks|serial|parallel|variable|variables|fold|total|scalars|lanes|element|stage|i"
     r"|axes|indices|run|values)(_again)*$"
 )
+
+
+# What is made of a kernel's name for the functions and constants around it, on either target.
+_DERIVED = re.compile(
+    r"_(chunks?|serial|parallel|variables?|fold|step|scalars|rows|columns|panels|axis_kernels"
+    r"|(axes|indices)(_again)*(_run)?|of_(runs|indices)(_again)*)"
+)
+
+
+def are_confused(name: str, other: str) -> bool:
+    """Whether a function made for one of two kernels would have the name of one of the other's."""
+    short, long = sorted((name, other), key=len)
+    rest = long.removeprefix(short)
+    return short == long or (long.startswith(short) and _DERIVED.fullmatch(rest) is not None)
 
 
 def is_reserved(name: str) -> bool:

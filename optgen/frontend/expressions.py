@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 
 from optgen.frontend.equations import Call, Literal, Name, Node, parse_expression
 from optgen.frontend.libraries import in_the_language
@@ -12,13 +13,16 @@ from optgen.frontend.names import suggestion
 from optgen.frontend.report import Report
 from optgen.frontend.source import Source
 from optgen.frontend.toml import SpanIndex
-from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, walk
 from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS, Shorthand
 from optgen.ir.rate import ELEMENT, INDEX, ROW, TENSOR, Rate
 
 SIZE, RANK, ROWS, COLUMNS = (
     Symbol(name, Kind.COUNTER, TENSOR) for name in ("size", "rank", "rows", "columns")
 )
+MAX_PARTS = 1_000
+"""Parts of an expression at most, where what functions stand for is written out."""
+
 COUNTERS = (SIZE, RANK, ROWS, COLUMNS)
 """What is known of a variable's shape in equations."""
 
@@ -193,6 +197,11 @@ class Lowering:
         if value is None:
             # The only mistake left: a reduction in the expansion has nothing to reduce.
             self._nothing_to_reduce(node, args[0])
+        elif next(islice(walk(value), MAX_PARTS, None), None) is not None:
+            headline = f"an expression has more than {MAX_PARTS:,} parts"
+            hint = "name the arguments of functions that use them twice on lines of their own"
+            self.report.error("E318", headline, node.span, help=hint)
+            return None
         return value
 
 

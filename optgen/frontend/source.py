@@ -197,5 +197,7 @@ def _depth(tree: ast.AST) -> int:
     while pending:
         node, depth = pending.pop()
         deepest = max(deepest, depth)
-        pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+        # Python keeps `a and b and c` flat; it means `(a and b) and c`.
+        levels = len(node.values) - 1 if isinstance(node, ast.BoolOp) else 1
+        pending.extend((child, depth + levels) for child in ast.iter_child_nodes(node))
     return deepest

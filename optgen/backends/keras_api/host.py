@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from optgen.backends.layout import ModeLayout, PhaseLayout, sums_over_variables
 from optgen.backends.pytext import (
@@ -40,12 +41,14 @@ def function_names(
     contents: dict[str, dict[object, str]] = {}
     for function in functions.values():
         contents.setdefault(function.stem, {}).setdefault(function.content, function.owner)
-    names: dict[ScalarFunction, str] = {}
-    for function in functions.values():
-        owners = contents[function.stem]
-        prefix = "" if len(owners) == 1 else f"{owners[function.content]}_"
-        names[function] = f"{prefix}{function.stem}_scalars"
-    return names
+    names: dict[tuple[str, object], str] = {}
+    for stem, owners in contents.items():
+        for content, owner in owners.items():
+            name = stem if len(owners) == 1 else f"{owner}_{stem}"
+            while f"{name}_scalars" in names.values():
+                name = f"{owner}_{name}"
+            names[stem, content] = f"{name}_scalars"
+    return {each: names[each.stem, each.content] for each in functions.values()}
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,16 @@ class ModeTables:
 
     def texts(self) -> list[str]:
         """The constants in order: what several phases or modes share, then the modes."""
-        stages, phases = self._shared_stages(), self._shared_phases()
-        constants = [f"{name} = {text}" for text, name in stages.items()]
-        constants += [f"{name} = {text}" for text, name in phases.items()]
-        return constants + [self._mode(mode, phases) for mode in self.modes]
+        constants = [f"{name} = {text}" for text, name in self._shared_stages.items()]
+        constants += [f"{name} = {text}" for text, name in self._shared_phases.items()]
+        return constants + [self._mode(mode, self._shared_phases) for mode in self.modes]
 
+    @cached_property
     def _shared_stages(self) -> dict[str, str]:
         """The ``stage_scalars`` that several phases have, each with a name."""
         return self._repeated(lambda mode, phase: _stage_pairs(mode, phase), "STAGES")
 
+    @cached_property
     def _shared_phases(self) -> dict[str, str]:
         """The phases that several modes have, each with a name."""
         return self._repeated(self._phase, "PHASE")
@@ -89,7 +93,8 @@ class ModeTables:
             if len(keys) < 2 or not found:
                 continue
             name = f"{keys[0][1]}_{suffix}".upper()
-            if name in named.values():
+            while name in named.values():
+                # Names that differ in case alone are one when they are constants.
                 name = f"{keys[0][0]}_{name}".upper()
             named[found] = name
         return named
@@ -124,7 +129,7 @@ class ModeTables:
         key = (mode.schedule.name, phase.name)
         function = self.functions[key]
         pairs = _stage_pairs(mode, phase)
-        shared = self._shared_stages().get(pairs, pairs)
+        shared = self._shared_stages.get(pairs, pairs)
         lines = [
             "Phase(",
             f'    name="{phase.name}",',

@@ -179,7 +179,22 @@ class _Kernel:
         return Style(self.text.dialect.spelling, name, lambda value: f"real({value!r})")
 
     def _spread(self, symbol: Symbol) -> str:
-        return safe_name(f"{self.text.mode.names[symbol]}_i", self.text.kernel_parameters)
+        return self._spread_names[symbol]
+
+    @cached_property
+    def _spread_names(self) -> dict[Symbol, str]:
+        """The name of each number per row or column at an element; no value of elements has it."""
+        lines, loads = self.text.phase.lines, self.text.phase.loads
+        taken = {*self.text.kernel_parameters, *(self._local(load.symbol) for load in loads)}
+        taken.update(self._local(line.target) for line in lines if line.target.rate == ELEMENT)
+        names: dict[Symbol, str] = {}
+        for spread in self.text.layout.spreads:
+            name = f"{spread.name}_i"
+            while name in taken:
+                name = f"{spread.symbol.rate}_{name}"
+            names[spread.symbol] = name
+            taken.add(name)
+        return names
 
     def _local(self, symbol: Symbol) -> str:
         return safe_name(f"{symbol.name}_i", self.text.kernel_parameters)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from optgen.backends.layout import ModeLayout, phase_names
+from optgen.backends.names import are_confused
 from optgen.backends.numba_text.dialect import Dialect
 from optgen.backends.numba_text.phase import PhaseText
 from optgen.backends.numba_text.variable import variable_function
@@ -25,24 +26,37 @@ def module_functions(
         phase_functions: a phase's functions, in the order in which they call each other.
     """
     names = phase_names(modes)
-    per_variable: dict[str, dict[str, str]] = {}
     phases: dict[str, PhaseText] = {}
     for mode in modes:
         for phase in mode.schedule.phases:
             name = names[mode.schedule.name, phase.name]
-            if name not in phases:
-                phases[name] = PhaseText(mode, mode.phase(phase), name, "", dialect)
-                content = variable_function(phases[name])
-                owners = per_variable.setdefault(phase.name, {})
-                owners.setdefault(content, mode.schedule.name)
+            phases.setdefault(name, PhaseText(mode, mode.phase(phase), name, "", dialect))
     found: dict[str, None] = {}
-    for text in phases.values():
-        owners = per_variable[text.phase.name]
-        owner = owners[variable_function(text)]
-        prefix = "" if len(owners) == 1 else f"{owner}_"
-        named = replace(text, variable_name=f"{prefix}{text.phase.name}_variable")
-        found.update(dict.fromkeys(phase_functions(named)))
+    for text in _with_variable_names(phases).values():
+        found.update(dict.fromkeys(phase_functions(text)))
     return list(found)
+
+
+def _with_variable_names(phases: Mapping[str, PhaseText]) -> dict[str, PhaseText]:
+    """The phases by their kernels' names, with those of functions per variable.
+
+    One that all phases of a name have is named after the phase alone.
+    """
+    users: dict[str, dict[str, list[str]]] = {}
+    for name, text in phases.items():
+        users.setdefault(text.phase.name, {}).setdefault(variable_function(text), []).append(name)
+    named: dict[str, PhaseText] = {}
+    for phase_name, contents in users.items():
+        for kernels in contents.values():
+            owner = phases[kernels[0]].mode.schedule.name
+            stem = phase_name if len(contents) == 1 else f"{owner}_{phase_name}"
+            others = phases.keys() - kernels
+            taken = {text.variable_name for text in named.values()}
+            while f"{stem}_variable" in taken or any(are_confused(stem, o) for o in others):
+                stem = f"{owner}_{stem}"
+            for name in kernels:
+                named[name] = replace(phases[name], variable_name=f"{stem}_variable")
+    return {name: named[name] for name in phases}
 
 
 def import_line(module: str, helpers: Sequence[str], used: set[str]) -> str:
