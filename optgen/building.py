@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from typing import Any
 from optgen import driver
 from optgen.backends.artifact import Artifact
 from optgen.driver import Part
+from optgen.folders import replace_file
 from optgen.loading import cache_folder
 
 SUFFIXES = (".py", ".j2", ".json", ".toml")
@@ -50,7 +49,7 @@ def build_package(
     Args:
         paths: the specs.
         kept: the results of earlier builds; None to compile everything.
-        progress: called after each spec, with whether its result was known.
+        progress: called before a spec is compiled, with whether its result is known.
 
     Raises:
         CompileError: with every mistake in every spec, files that cannot be read among them.
@@ -121,7 +120,7 @@ class Results:
         try:
             folder = self._folder
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._file(module, data), _digest(content).encode() + b"\n" + content)
+            replace_file(self._file(module, data), _digest(content).encode() + b"\n" + content)
             _forget_oldest(folder, KEPT_RESULTS)
             _forget_oldest(self.folder, KEPT_COMPILERS)
         except OSError as error:
@@ -137,8 +136,13 @@ class Results:
 
 def _forget_oldest(folder: Path, count: int) -> None:
     """Remove all but the newest entries of a folder of ours."""
-    entries = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-    for entry in entries[:-count]:
+    ages: dict[Path, float] = {}
+    for entry in folder.iterdir():
+        # Another build may remove an entry, or be about to move one into place.
+        with suppress(FileNotFoundError):
+            if not entry.name.startswith("."):
+                ages[entry] = entry.stat().st_mtime
+    for entry in sorted(ages, key=ages.__getitem__)[:-count]:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:
@@ -174,15 +178,3 @@ def _content(part: Part) -> dict[str, object]:
 def _part(content: dict[str, Any]) -> Part:
     files = tuple(Artifact(path, text) for path, text in content["files"])
     return Part(content["name"], content["module"], content["spec"], files)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file under another name and move it into place, so that no reader sees a half."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

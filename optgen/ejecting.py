@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from importlib import metadata, resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from optgen import __version__, driver
@@ -149,9 +150,14 @@ def _imports_of_optgen(tree: ast.AST) -> Iterator[ast.ImportFrom]:
                 yield node
 
 
+def _runtime_folder() -> Traversable:
+    # Not by the name of the package, which would import it, and Numba with it.
+    return resources.files(RUNTIME[0]) / RUNTIME[1]
+
+
 def _file(*module: str) -> str | None:
     """The path below the runtime of a module's file; None if there is no such module."""
-    folder = resources.files(".".join(RUNTIME))
+    folder = _runtime_folder()
     for path in ("/".join((*module, "__init__.py")), "/".join(module) + ".py"):
         if (folder / path).is_file():
             return path
@@ -161,7 +167,7 @@ def _file(*module: str) -> str | None:
 def _source(module: Module) -> str:
     path = _file(*module)
     assert path is not None, f"{module}: no such module of the runtime"
-    return (resources.files(".".join(RUNTIME)) / path).read_text("utf-8")
+    return (_runtime_folder() / path).read_text("utf-8")
 
 
 def _runtime_file(module: Module) -> Artifact:

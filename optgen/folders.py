@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from optgen.backends.artifact import Artifact
@@ -84,17 +84,17 @@ def write(files: Sequence[Artifact], folder: Path, mark: str = MARK) -> list[Pat
         The files that were written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    changed: dict[Path, str | bytes] = {}
     for file in files:
         path = folder / file.path
         if path.is_file() and path.read_bytes() == file.text.encode():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, file.text)
-        written.append(path)
+        changed[path] = file.text
+    replace_files(changed)
     for path in stale_files(files, folder, mark):
         path.unlink()
-    return written
+    return [*changed]
 
 
 def strangers(files: Sequence[Artifact], folder: Path) -> list[Path]:
@@ -103,14 +103,31 @@ def strangers(files: Sequence[Artifact], folder: Path) -> list[Path]:
     return [path for path in taken if MARK not in path.read_text("utf-8", "replace")[:200]]
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file, complete or not at all: under another name, then moved into place."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    replace_files({path: content})
+
+
+def replace_files(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files under other names, and move them into place when all are written."""
+    temporary: dict[Path, str] = {}
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        for path, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            descriptor, temporary[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+            os.chmod(temporary[path], 0o666 & ~_umask())
+        for path in contents:
+            os.replace(temporary[path], path)
+            del temporary[path]
+    finally:
+        for name in temporary.values():
+            os.unlink(name)
+
+
+def _umask() -> int:
+    """The permissions that new files of this process lack; they can only be read by setting."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -26,8 +26,8 @@ def load(spec: str | os.PathLike[str]) -> Any:
     """Compile a spec and return its class.
 
     The modules are written to a cache folder of the user, where Numba keeps their compiled
-    kernels, too; the same spec gives the same class without compiling again. ``OPTGEN_CACHE_DIR``
-    names another folder.  A notebook shows the class and its instances as formulas.
+    kernels, too; the same spec finds them there in another process. ``OPTGEN_CACHE_DIR`` names
+    another folder.  A notebook shows the class and its instances as formulas.
 
     Args:
         spec: the path of a spec; or the text of one, which has several lines.

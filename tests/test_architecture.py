@@ -26,7 +26,7 @@ ALLOWED = {
     "driver": {"diagnostics", "ir", "frontend", "passes", "backends"},
     "folders": {"backends"},
     "loading": {"backends", "driver", "folders"},
-    "building": {"backends", "diagnostics", "driver", "loading"},
+    "building": {"backends", "diagnostics", "driver", "folders", "loading"},
     "ejecting": {"backends", "driver"},
     "scaffold": {"ir", "frontend", "backends", "driver"},
     "warming": {"driver", "runtime"},

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from optgen import Variable
-from optgen.optimizers import SGD, Adam, NovoGrad
+from optgen.optimizers import SGD, Adagrad, Adam, NovoGrad, Rprop
 from optgen.runtime import Hyperparameter
 from optgen.runtime.arguments import COMMON
 from optgen.schedules import (
@@ -362,3 +362,19 @@ def test_a_representation_reads_like_the_call() -> None:
     )
     names = {"SGD": SGD, "warm": warm, "ExponentialDecay": ExponentialDecay}
     assert repr(eval(text, names)) == text
+
+
+def test_what_slots_started_as_stays() -> None:
+    """Assigned after build it would have no effect, and configurations would say otherwise."""
+    w = np.ones(2)
+    optimizer = Adagrad(0.1, initial_accumulator_value=0.25)
+    optimizer.initial_accumulator_value = 0.5
+    optimizer.build([w])
+    assert np.array_equal(optimizer.get_slot(w, "accumulated_square"), [0.5, 0.5])
+    optimizer.initial_accumulator_value = 0.5
+    with pytest.raises(ValueError, match=r"cannot change from 0\.5 to 5\.0.*construct a new one"):
+        optimizer.initial_accumulator_value = 5.0
+    assert optimizer.get_config()["initial_accumulator_value"] == 0.5
+    rprop = Rprop(0.1)
+    rprop.build([w])
+    rprop.learning_rate = 0.2  # a schedule may change it, too

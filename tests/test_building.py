@@ -286,6 +286,36 @@ def test_a_check_compares_the_package_of_a_folder(specs: Path, tmp_path: Path) -
     assert "optgen build" in result.output
 
 
+def test_a_build_needs_no_numba(specs: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom optgen import cli\n"
+        f"cli.app(['build', {str(specs)!r}, '--out', {str(tmp_path / 'package')!r}, '--fresh'], "
+        "standalone_mode=False)\nprint('numba' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout.endswith("False\n"), found.stdout + found.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o077, 0o600)])
+def test_files_have_the_permissions_that_the_user_gives_new_ones(
+    umask: int, expected: int, tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        folders.replace_file(tmp_path / "file", "text")
+    finally:
+        assert os.umask(before) == umask
+    assert (tmp_path / "file").stat().st_mode & 0o777 == expected
+
+
+def test_either_all_files_are_replaced_or_none(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        folders.replace_files({tmp_path / "first": "new", tmp_path / "nowhere" / "second": "new"})
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("first", "old")]
+
+
 def test_results_hold_no_path_of_the_machine(specs: Path, kept: Results) -> None:
     built(specs, kept)
     for path in kept.folder.rglob("*.json"):

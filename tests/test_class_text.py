@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -109,6 +110,13 @@ def test_slots_that_only_some_modes_have_are_optional() -> None:
         for slot in cls.slots:
             everywhere = all(slot.name in mode.slots for mode in program.modes)
             assert slot.optional == (not everywhere)
+
+
+def test_the_example_of_a_long_name_is_one_statement(tmp_path: Path) -> None:
+    name = "A" * 64
+    classes = [n for n in ast.parse(class_text(tmp_path, name=name)).body if hasattr(n, "bases")]
+    found = doctest.DocTestParser().get_examples(ast.get_docstring(classes[0]) or "")
+    assert f"optimizer = {name}(learning_rate=0.1)\n" in [example.source for example in found]
 
 
 def test_long_names_are_laid_out_as_the_formatter_has_them(tmp_path: Path) -> None:

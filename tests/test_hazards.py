@@ -152,6 +152,11 @@ RULES: dict[str, tuple[list[str], list[str], str]] = {
         w = w - learning_rate * (g - s - s_rows + s_axes + s_axes_run)
         """,
     ),
+    "powers_of_infinity": (
+        [],
+        [],
+        "w = w - learning_rate * where(g < 0, log(0 * g * g) ** 0.5, (-(0 * g * g)) ** 0.5)",
+    ),
     "many_reductions": (
         [],
         [SLOT.format("m")],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from textwrap import dedent
@@ -10,7 +14,9 @@ from textwrap import dedent
 import pytest
 
 from optgen.frontend import common, names
+from optgen.frontend.builtin_names import BUILTIN_NAMES, SOFT_KEYWORDS
 from optgen.frontend.lower import load_text
+from optgen.frontend.names import reserved
 from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS, Intrinsic
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "language.md"
@@ -90,6 +96,17 @@ def test_generated_sections_match_the_compiler(name: str, expected: list[str]) -
     assert section(name) == expected, (
         f"the section {name} of docs/language.md must read:\n" + "\n".join(expected)
     )
+
+
+def test_names_of_this_python_are_reserved_whoever_reads_a_spec(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bare = [sys.executable, "-I", "-S", "-c", "import builtins; print(*dir(builtins))"]
+    found = subprocess.run(bare, capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in found if not name.startswith("_")} <= BUILTIN_NAMES
+    assert set(keyword.softkwlist) <= SOFT_KEYWORDS
+    monkeypatch.setattr(builtins, "display", print, raising=False)
+    assert reserved("display") is None
 
 
 def test_all_names_of_classes_are_listed() -> None:

@@ -66,7 +66,7 @@ def digest(text: str) -> str:
 @cache
 def runtime_digest(target: str) -> str:
     """A digest of the runtime code that is compiled into generated kernels of a target."""
-    folder = resources.files("optgen.runtime")
+    folder = resources.files("optgen") / "runtime"
     return digest("".join(folder.joinpath(name).read_text("utf-8") for name in COMPILED_IN[target]))
 
 

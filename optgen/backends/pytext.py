@@ -225,12 +225,15 @@ def _ends_quoted(line: str) -> bool:
 
 
 def docstring(paragraphs: Iterable[str], indent: int) -> str:
-    """A docstring of the given lines; quotes and backslashes in them cannot end it."""
+    """A docstring of the given lines; quotes and backslashes in them cannot end it.
+
+    Lines are wrapped, those of an example apart, which are read by programs.
+    """
     room = LINE_LENGTH - len(INDENT) * indent - 6
     lines = [
         part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
         for line in paragraphs
-        for part in wrapped(line, room)
+        for part in ([line] if line.lstrip().startswith((">>> ", "... ")) else wrapped(line, room))
     ]
     if _ends_quoted(lines[-1]):
         lines[-1] = lines[-1][:-1] + '\\"'

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from optgen import folders
 from optgen.commands.console import output
 from optgen.frontend.json_schema import installed_schema, json_schema_text
 
@@ -28,5 +29,5 @@ def schema(
     elif out is None:
         print(json_schema_text(), end="")
     else:
-        out.write_text(json_schema_text(), encoding="utf-8", newline="\n")
+        folders.replace_file(out, json_schema_text())
         output.print(f"{escape(str(out))} holds the schema of specs")

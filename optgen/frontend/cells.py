@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from optgen.diagnostics import Label, Span
 from optgen.frontend.conditions import Condition, holds, tests
 from optgen.frontend.report import Report
+from optgen.ir.notation import number_text
 from optgen.ir.program import Hyperparameter, HyperparameterValue, ModeChoice
 
 MAX_COMBINATIONS = 4_096
@@ -105,7 +106,7 @@ def _number_cells(hyperparameter: Hyperparameter, numbers: list[float]) -> Itera
     edges = [-math.inf, *numbers, math.inf]
     for left, right in itertools.pairwise(edges):
         if left > -math.inf and low <= left <= high and (not whole or left == int(left)):
-            yield Cell(name, int(left) if whole else float(left), f"{name} == {left:g}")
+            yield Cell(name, int(left) if whole else float(left), f"{name} == {number_text(left)}")
         value = _inside(left, right, low, high, whole)
         if value is not None:
             yield Cell(name, value, _interval_text(hyperparameter, left, right))
@@ -116,8 +117,10 @@ def _interval_text(hyperparameter: Hyperparameter, left: float, right: float) ->
     if left == -math.inf and right == math.inf:
         return f"{name} is not None" if hyperparameter.optional else ""
     if left == -math.inf:
-        return f"{name} < {right:g}"
-    return f"{name} > {left:g}" if right == math.inf else f"{left:g} < {name} < {right:g}"
+        return f"{name} < {number_text(right)}"
+    if right == math.inf:
+        return f"{name} > {number_text(left)}"
+    return f"{number_text(left)} < {name} < {number_text(right)}"
 
 
 def _inside(left: float, right: float, low: float, high: float, whole: bool) -> float | None:

@@ -136,14 +136,18 @@ def _blame_declarations(spec: OptimizerSpec, report: Report) -> None:
                 report.blame(name)
 
 
+def _is_module(name: str) -> bool:
+    taken = name == "common" or name.endswith(("_cpu", "_cuda")) or keyword.iskeyword(name)
+    return LOWER_WORD.fullmatch(name) is not None and not taken
+
+
 def _check_module(module: str, report: Report) -> None:
-    taken = module == "common" or module.endswith(("_cpu", "_cuda")) or keyword.iskeyword(module)
-    if not LOWER_WORD.fullmatch(module) or taken:
+    if not _is_module(module):
         refused = "`common`, `..._cpu`, `..._cuda` or Python's"
         headline = f"the file's name must be a lower-case word, not {refused}"
         words = re.sub(r"\W+", "_", module.lower()).strip("_0123456789")
         words = words.removesuffix("_cpu").removesuffix("_cuda")
-        proposal = words if LOWER_WORD.fullmatch(words) and not taken else "my_rule"
+        proposal = words if _is_module(words) else "my_rule"
         hint = f"it becomes the name of the generated module: rename it to `{proposal}.toml`"
         report.error("E205", headline, report.index.value("name"), help=hint)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import difflib
 import keyword
 import re
 from collections.abc import Iterable
 
+from optgen.frontend.builtin_names import BUILTIN_NAMES, SOFT_KEYWORDS
 from optgen.frontend.libraries import other_name
 from optgen.ir.intrinsics import INTRINSICS, SHORTHANDS
 
@@ -186,9 +186,9 @@ def reserved(name: str) -> str | None:
         return "an argument that every optimizer has"
     if name in STAGE_NAMES:
         return "kept by the stages that every optimizer has"
-    if name in GENERATED_NAMES or keyword.issoftkeyword(name):
+    if name in GENERATED_NAMES or name in SOFT_KEYWORDS:
         return "used in generated code"
-    return "a built-in name of Python" if hasattr(builtins, name) else None
+    return "a built-in name of Python" if name in BUILTIN_NAMES else None
 
 
 def reserved_for_attribute(name: str) -> str | None:
@@ -200,7 +200,7 @@ def reserved_for_class(name: str) -> str | None:
     """What the name of an optimizer already means."""
     if name in CLASS_NAMES:
         return "a class that generated code uses"
-    if keyword.iskeyword(name) or hasattr(builtins, name):
+    if keyword.iskeyword(name) or name in BUILTIN_NAMES:
         return "a built-in name of Python"
     return None
 

@@ -7,7 +7,6 @@ arguments it takes and of which type, how the rate of its result follows from th
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -83,6 +82,14 @@ def _logical(name: str, precedence: int, meaning: Meaning, doc: str, sign: str) 
     )
 
 
+def _power(x: Any, y: Any) -> Any:
+    """C's power: infinite for `-inf ** 0.5`, where NumPy takes a root for a single exponent."""
+    shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+    dtype = np.result_type(x, y)
+    exponents = np.full(shape or (1,), y, dtype)
+    return np.power(np.asarray(x, dtype), exponents).reshape(shape)[()]
+
+
 _ROWS = (
     _binary("add", "+", _ADD, np.add, "The sum.", "#1 + #2"),
     _binary("subtract", "-", _ADD, np.subtract, "The difference.", "#1 - #2"),
@@ -102,7 +109,7 @@ _ROWS = (
     Intrinsic(
         "power",
         ("x", "y"),
-        operator.pow,
+        _power,
         "`x` to the power `y`; `x ** 2` means `x * x`.",
         "**",
         _POWER,

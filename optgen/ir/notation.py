@@ -9,6 +9,11 @@ _UNARY = ("negative", "not")
 _LEFT_TO_RIGHT = ("add", "subtract", "multiply", "divide", "and", "or")
 
 
+def number_text(value: float) -> str:
+    """A number in as few digits as tell it from all others."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def in_language(expr: Expr) -> str:
     """The expression as text that parses to it again; versions of values are not shown."""
     return _written(expr)[0]
@@ -17,7 +22,7 @@ def in_language(expr: Expr) -> str:
 def _written(expr: Expr) -> tuple[str, int]:
     """The text, and how tightly its outermost operator binds."""
     if isinstance(expr, Number):
-        return repr(expr.value).removesuffix(".0"), _CALL
+        return number_text(expr.value), _CALL
     if isinstance(expr, Ref):
         return expr.symbol.name, _CALL
     assert isinstance(expr, Apply)

@@ -111,7 +111,7 @@ class Stage:
     """A common stage: equations around the author's update that run only when an argument is given.
 
     Attributes:
-        name: the argument whose presence switches the stage on.
+        name: the argument that switches the stage on, or a word for what the stage keeps.
         before: whether the stage runs before the author's update or after it.
         equations: its lines.
         slots: the state that the stage keeps.

@@ -16,7 +16,7 @@ from optgen.runtime.configured import Configured
 from optgen.runtime.description import Hyperparameter, Mode, Slot, Value
 from optgen.runtime.memory import Reader
 from optgen.runtime.phases import Scalars
-from optgen.runtime.settings import Settings
+from optgen.runtime.settings import Settings, needs_new_optimizer
 from optgen.runtime.state import State
 from optgen.runtime.step import Programs, add_counts
 from optgen.runtime.variable import Tensor, Variable, snapshot
@@ -182,9 +182,21 @@ class Stateful(Configured):
                 state.fill_column(column, [0.0 if out else float(value) for out in state.excluded])
 
     def _assign(self, name: str, value: object) -> None:
+        before = self._settings
         super()._assign(name, value)
-        if self._state is not None:
-            self._fill_columns(self._state, self._settings.values)
+        if self._state is None:
+            return
+        old, new = before.values[name], self._settings.values[name]
+        if new != old and self._only_starts_slots(name):
+            self._settings = before
+            raise needs_new_optimizer(name, old, new)
+        self._fill_columns(self._state, self._settings.values)
+
+    def _only_starts_slots(self, name: str) -> bool:
+        """Say whether a hyperparameter has had all its effect when the state was made."""
+        read = (name in phase.inputs for phase in self._mode.phases)
+        starts = any(slot.initial == name for slot in self.slots)
+        return starts and name not in self._mode.columns and not any(read)
 
     def exclude_from_weight_decay(
         self,

@@ -13,6 +13,7 @@ from optgen.backends.docs.notation import Notation, notation_of
 from optgen.backends.keras_api.documentation import ClassDocumentation
 from optgen.backends.keras_api.example import example_lines
 from optgen.backends.layout import ModeLayout
+from optgen.ir.notation import number_text
 from optgen.ir.program import Hyperparameter, Mode, Program, Slot
 from optgen.ir.rate import COLUMN, ELEMENT, INDEX, ROW, STEP, TENSOR, Rate
 
@@ -208,7 +209,7 @@ def _range(row: Hyperparameter) -> str:
 
 
 def _bound(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else number_text(value)
 
 
 def _slots(program: Program) -> str:
@@ -233,7 +234,7 @@ def _start(slot: Slot) -> str:
     """What a slot starts as."""
     if slot.initial == "w":
         return "a copy of the variable"
-    return code(slot.initial) if isinstance(slot.initial, str) else f"{slot.initial:g}"
+    return code(slot.initial) if isinstance(slot.initial, str) else number_text(slot.initial)
 
 
 def _own(mode: ModeLayout) -> list[Slot]:
