@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 from optgen.frontend.common import lower_stages
-from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol
+from optgen.ir.expr import Apply, Expr, Kind, Number, Ref, Symbol, symbols
 from optgen.ir.program import Equation, Hyperparameter, Mode, ModeChoice, Program, Slot
 from optgen.ir.rate import COLUMN, ELEMENT, INDEX, MATRIX, ROW, STEP, TENSOR, Rate, are_combinable
 
@@ -49,13 +49,13 @@ class Generator:
     Attributes:
         random: the source of choices.
         known: what an expression may refer to at this point.
-        locals: how many locals there are.
+        reductions: those that equations have had, which are likely to come again.
         axes: whether there are values per matrix, row, column and index.
     """
 
     random: random.Random
     known: list[Symbol] = field(default_factory=list)
-    locals: int = 0
+    reductions: list[Expr] = field(default_factory=list)
     axes: bool = False
 
     def expression(self, limit: Rate, depth: int) -> Expr:
@@ -70,10 +70,11 @@ class Generator:
                 return Number(self.random.choice((0.0, 0.5, 1.0, 2.0, 3.0)))
             return Ref(self.random.choice(choices))
         if self.axes and limit > TENSOR and self.random.random() < 0.3:
-            return self.of_parts(limit, depth - 1)
+            return self.again(limit) or self.noted(self.of_parts(limit, depth - 1))
         if limit >= TENSOR and self.random.random() < 0.18:
             inside = self.elements(depth - 1)
-            return Apply(self.random.choice(REDUCTIONS), (inside,))
+            found = Apply(self.random.choice(REDUCTIONS), (inside,))
+            return self.again(limit) or self.noted(found)
         function = self.random.choice(ELEMENTWISE)
         if function == "where":
             args: tuple[Expr, ...] = (self.condition(limit, depth - 1),)
@@ -84,6 +85,27 @@ class Generator:
         )
         args += tuple(self.expression(limit, depth - 1) for _ in range(arity))
         return Apply(function, args)
+
+    def noted(self, value: Expr) -> Expr:
+        """The value, which may come again."""
+        self.reductions.append(value)
+        return value
+
+    def again(self, limit: Rate) -> Expr | None:
+        """A reduction that stands in an earlier place, of values that are still the same; or None.
+
+        What it was assigned to may be another value by now.
+        """
+        if self.random.random() < 0.5:
+            return None
+        same = [
+            value
+            for value in self.reductions
+            if value.rate <= limit
+            and are_combinable((value.rate, limit))
+            and set(symbols(value)) <= set(self.known)
+        ]
+        return self.random.choice(same) if same else None
 
     def of_parts(self, limit: Rate, depth: int) -> Expr:
         """A value of the rate, or of a part of it, from one of another rate."""
@@ -133,6 +155,12 @@ class Generator:
         if target.kind is Kind.LOCAL:
             target = Symbol(target.name, Kind.LOCAL, value.rate)
         self.known = [symbol for symbol in self.known if symbol.name != target.name]
+        # Another value of the name is another value.
+        self.reductions = [
+            value
+            for value in self.reductions
+            if all(symbol.name != target.name for symbol in symbols(value))
+        ]
         self.known.append(target)
         return Equation(target, value, f"{target.name} = ...")
 
@@ -147,8 +175,8 @@ class Generator:
             targets.append(G)
         self.random.shuffle(targets)
         targets.insert(self.random.randint(len(targets) // 2, len(targets)), W)
-        if self.random.random() < 0.3:
-            targets.append(self.random.choice(targets))
+        for _ in range(self.random.choice((0, 0, 1, 2))):
+            targets.insert(self.random.randint(1, len(targets)), self.random.choice(targets))
         equations = []
         for target in targets:
             limit = target.rate

@@ -99,6 +99,23 @@ def test_a_reduction_costs_a_second_pass() -> None:
     assert rows(sections(page("adam"))["State and memory"])["plain"][3] == "1"
 
 
+def test_common_costs_are_those_of_arguments_that_every_optimizer_has() -> None:
+    spec = b"""
+name = "Clipped"
+summary = "A rule that clips by its own argument."
+update = 'w = w - learning_rate * clip(g, -clipnorm, clipnorm)'
+
+[hyperparameters]
+learning_rate = { default = 0.1, doc = "How far a step goes." }
+clipnorm = { default = 1.0, doc = "The largest magnitude of an element." }
+"""
+    text = driver.pages([compile_text(spec, "clipped.toml")])[1].text
+    costs = sections(text)["State and memory"]
+    assert "`global_clipnorm` needs one more pass" in costs
+    assert "`clipnorm`" not in costs
+    assert "`clipnorm` and `global_clipnorm` need one more pass" in page("sgd")
+
+
 def test_common_stages_are_told_in_their_order_with_their_switches() -> None:
     assert [stage.name for stage in stages_program().stages] == list(STAGES)
     arguments = {row.name for row in COMMON_HYPERPARAMETERS}

@@ -40,6 +40,8 @@ BOXES = {
         m_t = β m_{t-1} + g_t   | m = beta * m + g
         u_t = β m_{t-1}         |
         v_t = β m_t             | v = beta * m
+        n_t = β Σ_i m_t         |
+        u_t = β n_{t-1}         |
     """,
     "what may mean several things": r"""
         g_t = ∇f(θ_{t-1}) + β       |
@@ -52,6 +54,8 @@ BOXES = {
         u = β function(m)           |
         u = \\mathrm{diag}(v) β     |
         u = x.y β                   |
+        u = m / 2 β                 |
+        u = β e^{-t}                |
         u = β = λ                   |
         u = ||m||_p β               |
         u = \\frac{β} m^             |

@@ -59,24 +59,23 @@ class Translator:
 
     def translated(self, text: str) -> str | None:
         """The next line in the language; None if it is not understood."""
-        try:
-            return self._translated(text)
-        except _NotUnderstoodError:
-            return None
-
-    def _translated(self, text: str) -> str:
         # Sizes of parentheses mean nothing.
         tokens = [token for token in tokens_of(text) if LATEX_SIGNS.get(token.text) != ""]
-        if unbalanced(tokens) is not None:
-            raise _NotUnderstoodError
         line = _Line(text, tokens, self.declared)
-        words = line.words(0, len(tokens), 0)
+        try:
+            return self._translated(line)
+        except _NotUnderstoodError:
+            return None
+        finally:
+            # What a line assigns counts below, whether or not it was understood.
+            self.assigned.update(line.names[:1])
+
+    def _translated(self, line: _Line) -> str:
+        words = line.all_words()
         if words[1:2] != ["="] or not line.names:
             raise _NotUnderstoodError
-        (target, index), *read = line.names
-        known = all(self._is_at_hand(*name) for name in read)
-        self.assigned[target] = index
-        if not known or target == "g":
+        (target, _), *read = line.names
+        if target == "g" or not all(self._is_at_hand(*name) for name in read):
             raise _NotUnderstoodError
         if len(words) == _ONE_VALUE and words[2].startswith("("):
             words[2] = words[2][1:-1]
@@ -106,7 +105,7 @@ class _Line:
 
     Args:
         text: the line.
-        tokens: its tokens, whose brackets match.
+        tokens: its tokens.
         declared: the names that the spec declares.
 
     Attributes:
@@ -120,6 +119,12 @@ class _Line:
         self._bars = enclosures(tokens)
         self.names: list[tuple[str, str]] = []
 
+    def all_words(self) -> list[str]:
+        """The words of the line, if its brackets match."""
+        if unbalanced(self._tokens) is not None:
+            raise _NotUnderstoodError
+        return self.words(0, len(self._tokens), 0)
+
     def words(self, first: int, stop: int, depth: int) -> list[str]:
         """The words for a range of tokens, with the signs of products between factors."""
         if depth > _MAX_DEPTH:
@@ -132,7 +137,10 @@ class _Line:
                 if found[-1] in _FUNCTIONS and part[0].startswith("("):
                     part = [found.pop() + part[0]]
                 else:
+                    _check_factor(found)
                     found.append("*")
+            if found[-1:] == ["e"] and part[0] == "**" and "e" not in self._declared:
+                raise _NotUnderstoodError
             found += part
         return found
 
@@ -274,6 +282,15 @@ def _written(words: Sequence[str]) -> str:
         signed = before[-1:] in (["-"], ["+"]) and (len(before) == 1 or before[0] in _PLAIN)
         line += word if not index or word == "," or signed else f" {word}"
     return line
+
+
+def _check_factor(words: Sequence[str]) -> None:
+    """Leave `a / b c` alone, which may be `a / (b * c)` or `a / b * c`."""
+    for word in reversed(words):
+        if word == "/":
+            raise _NotUnderstoodError
+        if word in _PLAIN and word not in ("*", "**"):
+            return
 
 
 _OF_SEVERAL = {"max": "maximum", "min": "minimum"}

@@ -111,7 +111,6 @@ class _Machine:
 
     def schedule(self, schedule: Schedule) -> None:
         """Run phase after phase; between two loops only memory and lower-rate values survive."""
-        final_step = [(output, output.symbol) for output in schedule.step_stores]
         for phase in schedule.phases:
             if phase.stages is not None and not self.stages.intersection(phase.stages):
                 continue
@@ -122,8 +121,7 @@ class _Machine:
             self._load(phase.loads)
             self.assign(phase.lines)
             self.store((*phase.variable_stores, *phase.axis_stores, *phase.stores))
-        for output, symbol in final_step:
-            self._write(output.name, symbol.rate, self.value(symbol))
+        self.store(schedule.step_stores)
         self.assign(schedule.closing_lines)
         self.store(schedule.results)
 

@@ -117,6 +117,7 @@ def emit_page(
             common=_arguments(common),
             slots=_slots(program),
             memory=_memory(modes),
+            common_costs=_common_costs(program),
             steps=list(_steps(program)),
             example=_example(program, package),
             pictures=pictures,
@@ -240,6 +241,16 @@ def _start(slot: Slot) -> str:
 def _own(mode: ModeLayout) -> list[Slot]:
     """The slots of a mode without those of the common stages."""
     return [slot for slot in mode.schedule.slots if slot.name not in ("average", "accumulator")]
+
+
+def _common_costs(program: Program) -> str:
+    """What common arguments cost, those apart that the spec declares itself."""
+    kept = "`use_ema` and `gradient_accumulation_steps` keep one more number per element each"
+    own = {hyperparameter.name for hyperparameter in program.hyperparameters}
+    clips = [code(name) for name in ("clipnorm", "global_clipnorm") if name not in own]
+    if not clips:
+        return f"{kept}."
+    return f"{kept};\n{' and '.join(clips)} need{'s' if len(clips) == 1 else ''} one more pass."
 
 
 def _memory(modes: Sequence[ModeLayout]) -> str:
