@@ -28,10 +28,10 @@ from optgen.frontend.examples import check_examples
 from optgen.frontend.modes import Block, LoweredMode, ModeScope, lower_mode
 from optgen.frontend.names import LOWER_WORD
 from optgen.frontend.report import Report
-from optgen.frontend.schema import HyperparameterSpec, OptimizerSpec, SlotSpec
+from optgen.frontend.schema import DEFAULT_MODE, HyperparameterSpec, OptimizerSpec, SlotSpec
 from optgen.frontend.schema_errors import validate
 from optgen.frontend.source import Source, on_one_line
-from optgen.frontend.spec_checks import DEFAULT_MODE, check_spec, is_sound
+from optgen.frontend.spec_checks import check_spec, is_sound
 from optgen.frontend.toml import SpanIndex, parse_toml, read_toml
 from optgen.frontend.usage import check_usage
 from optgen.ir.program import Hyperparameter, HyperparameterValue, Mode, Program, Slot

@@ -27,6 +27,8 @@ from optgen.frontend.names import (
 Numbers = TypeAliasType("Numbers", "int | float | list[Numbers]")
 MAX_PARTS = 64
 MAX_EXAMPLES = 256
+DEFAULT_MODE = "default"
+"""The mode of a spec without modes."""
 
 
 def _word(pattern: str, taken: Iterable[str] = ()) -> JsonDict:
@@ -139,7 +141,7 @@ class ExampleSpec(_Table):
     model_config = ConfigDict(title="Example")
 
     mode: str = Field(
-        description='The mode; "default" for a spec without modes.', examples=["default"]
+        DEFAULT_MODE, description="The mode; a spec without modes needs none.", examples=["plain"]
     )
     hyperparameters: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="The values that differ from the defaults."

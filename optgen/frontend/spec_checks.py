@@ -21,12 +21,17 @@ from optgen.frontend.names import (
     suggestion,
 )
 from optgen.frontend.report import Report
-from optgen.frontend.schema import ExampleSpec, HyperparameterSpec, OptimizerSpec, SlotSpec
+from optgen.frontend.schema import (
+    DEFAULT_MODE,
+    ExampleSpec,
+    HyperparameterSpec,
+    OptimizerSpec,
+    SlotSpec,
+)
 from optgen.frontend.schema_errors import is_plain
 from optgen.frontend.toml import Location
 
 MAX_INTEGER = 2**53
-DEFAULT_MODE = "default"
 
 
 def check_spec(spec: OptimizerSpec, report: Report) -> None:
@@ -306,9 +311,16 @@ def _check_example(
 ) -> None:
     modes = [mode.name for mode in spec.modes] or [DEFAULT_MODE]
     if example.mode not in modes and report.fits("modes"):
-        span = report.index.value(*location, "mode")
-        headline = f"there is no mode `{example.mode}`"
-        report.error("E209", headline, span, help=suggestion(example.mode, modes))
+        if "mode" in example.model_fields_set:
+            span = report.index.value(*location, "mode")
+            headline = f"there is no mode `{example.mode}`"
+            report.error("E209", headline, span, help=suggestion(example.mode, modes))
+        else:
+            known = ", ".join(f'`mode = "{mode}"`' for mode in modes)
+            headline = "this example does not say which mode it is of"
+            report.error(
+                "E209", headline, report.index.value(*location), help=f"add one of {known}"
+            )
     for name, value in example.hyperparameters.items():
         where = (*location, "hyperparameters", name)
         if name not in spec.hyperparameters:
