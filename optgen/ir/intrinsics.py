@@ -7,6 +7,7 @@ arguments it takes and of which type, how the rate of its result follows from th
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -85,9 +86,10 @@ def _logical(name: str, precedence: int, meaning: Meaning, doc: str, sign: str) 
 def _power(x: Any, y: Any) -> Any:
     """C's power: infinite for `-inf ** 0.5`, where NumPy takes a root for a single exponent."""
     shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+    if not shape:
+        return operator.pow(*(z[()] if isinstance(z, np.ndarray) else z for z in (x, y)))
     dtype = np.result_type(x, y)
-    exponents = np.full(shape or (1,), y, dtype)
-    return np.power(np.asarray(x, dtype), exponents).reshape(shape)[()]
+    return np.power(np.asarray(x, dtype), np.full(shape, y, dtype))
 
 
 _ROWS = (
