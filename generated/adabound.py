@@ -74,8 +74,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -99,8 +98,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=update_scalars,
             inputs=(
@@ -134,8 +132,7 @@ AMSGRAD_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_update_serial,
-            parallel=cpu.amsgrad_update_parallel,
+            driver=cpu.amsgrad_update_driver,
             cuda=f"{CUDA}.amsgrad_update",
             scalars=update_scalars,
             inputs=(

@@ -76,8 +76,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -90,8 +89,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_row_sum_of_squares",
-            serial=cpu.reduce_row_sum_of_squares_serial,
-            parallel=cpu.reduce_row_sum_of_squares_parallel,
+            driver=cpu.reduce_row_sum_of_squares_driver,
             cuda=f"{CUDA}.reduce_row_sum_of_squares",
             scalars=reduce_row_sum_of_squares_scalars,
             inputs=("epsilon_1",),
@@ -109,8 +107,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_sum_of_u_times_u",
-            serial=cpu.reduce_sum_of_u_times_u_serial,
-            parallel=cpu.reduce_sum_of_u_times_u_parallel,
+            driver=cpu.reduce_sum_of_u_times_u_driver,
             cuda=f"{CUDA}.reduce_sum_of_u_times_u",
             scalars=reduce_sum_of_u_times_u_scalars,
             inputs=("t", "beta_2_decay"),
@@ -129,8 +126,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("learning_rate", "t", "clip_threshold", "epsilon_2"),

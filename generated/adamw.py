@@ -54,8 +54,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -78,8 +77,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=update_scalars,
             inputs=("learning_rate", "beta_2", "t", "beta_1", "epsilon"),
@@ -102,8 +100,7 @@ AMSGRAD_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_update_serial,
-            parallel=cpu.amsgrad_update_parallel,
+            driver=cpu.amsgrad_update_driver,
             cuda=f"{CUDA}.amsgrad_update",
             scalars=update_scalars,
             inputs=("learning_rate", "beta_2", "t", "beta_1", "epsilon"),

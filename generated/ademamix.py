@@ -103,8 +103,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -127,8 +126,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("beta_1", "beta_2", "beta_3", "t", "learning_rate", "alpha", "epsilon"),
@@ -151,8 +149,7 @@ WARMUP_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.warmup_update_serial,
-            parallel=cpu.warmup_update_parallel,
+            driver=cpu.warmup_update_driver,
             cuda=f"{CUDA}.warmup_update",
             scalars=warmup_update_scalars,
             inputs=(

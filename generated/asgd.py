@@ -54,8 +54,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -68,8 +67,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("learning_rate", "lambd", "t", "alpha", "t0"),

@@ -101,8 +101,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -115,8 +114,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_row_sum_of_squares",
-            serial=cpu.reduce_row_sum_of_squares_serial,
-            parallel=cpu.reduce_row_sum_of_squares_parallel,
+            driver=cpu.reduce_row_sum_of_squares_driver,
             cuda=f"{CUDA}.reduce_row_sum_of_squares",
             scalars=reduce_row_sum_of_squares_scalars,
             inputs=("epsilon_1",),
@@ -127,8 +125,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_sum_of_u_times_u",
-            serial=cpu.reduce_sum_of_u_times_u_serial,
-            parallel=cpu.reduce_sum_of_u_times_u_parallel,
+            driver=cpu.reduce_sum_of_u_times_u_driver,
             cuda=f"{CUDA}.reduce_sum_of_u_times_u",
             scalars=reduce_sum_of_u_times_u_scalars,
             inputs=("beta_2",),
@@ -138,8 +135,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_row_sum_of_residuals",
-            serial=cpu.reduce_row_sum_of_residuals_serial,
-            parallel=cpu.reduce_row_sum_of_residuals_parallel,
+            driver=cpu.reduce_row_sum_of_residuals_driver,
             cuda=f"{CUDA}.reduce_row_sum_of_residuals",
             scalars=reduce_row_sum_of_residuals_scalars,
             inputs=("beta_1", "epsilon_2", "clip_threshold"),
@@ -150,8 +146,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "beta_3", "learning_rate", "clip_threshold"),

@@ -86,8 +86,7 @@ ACCUMULATE_MODE = Mode(
     phases=(
         Phase(
             name="update",
-            serial=cpu.accumulate_update_serial,
-            parallel=cpu.accumulate_update_parallel,
+            driver=cpu.accumulate_update_driver,
             cuda=f"{CUDA}.accumulate_update",
             scalars=update_scalars,
             stage_scalars=(
@@ -106,8 +105,7 @@ REST_MODE = Mode(
     phases=(
         Phase(
             name="update",
-            serial=cpu.rest_update_serial,
-            parallel=cpu.rest_update_parallel,
+            driver=cpu.rest_update_driver,
             cuda=f"{CUDA}.rest_update",
             scalars=update_scalars,
             stage_scalars=(
@@ -125,8 +123,7 @@ FINITE_MODE = Mode(
     phases=(
         Phase(
             name="reduce_sum_of_g_minus_g",
-            serial=cpu.reduce_sum_of_g_minus_g_serial,
-            parallel=cpu.reduce_sum_of_g_minus_g_parallel,
+            driver=cpu.reduce_sum_of_g_minus_g_driver,
             cuda=f"{CUDA}.reduce_sum_of_g_minus_g",
             scalars=reduce_sum_of_g_minus_g_scalars,
             reductions=1,

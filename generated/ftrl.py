@@ -84,8 +84,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -108,8 +107,7 @@ SQUARE_ROOT_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.square_root_update_serial,
-            parallel=cpu.square_root_update_parallel,
+            driver=cpu.square_root_update_driver,
             cuda=f"{CUDA}.square_root_update",
             scalars=square_root_update_scalars,
             inputs=(
@@ -138,8 +136,7 @@ POWER_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.power_update_serial,
-            parallel=cpu.power_update_parallel,
+            driver=cpu.power_update_driver,
             cuda=f"{CUDA}.power_update",
             scalars=power_update_scalars,
             inputs=(

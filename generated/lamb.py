@@ -79,8 +79,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -93,8 +92,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_sum_of_squares_of_w",
-            serial=cpu.reduce_sum_of_squares_of_w_serial,
-            parallel=cpu.reduce_sum_of_squares_of_w_parallel,
+            driver=cpu.reduce_sum_of_squares_of_w_driver,
             cuda=f"{CUDA}.reduce_sum_of_squares_of_w",
             scalars=reduce_sum_of_squares_of_w_scalars,
             inputs=("beta_1", "beta_2", "t", "epsilon"),
@@ -112,8 +110,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "beta_2", "t", "epsilon", "learning_rate"),

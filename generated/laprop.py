@@ -93,8 +93,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -120,8 +119,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("beta_2", "beta_1", "learning_rate", "t", "epsilon"),
@@ -147,8 +145,7 @@ CENTERED_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.centered_update_serial,
-            parallel=cpu.centered_update_parallel,
+            driver=cpu.centered_update_driver,
             cuda=f"{CUDA}.centered_update",
             scalars=centered_update_scalars,
             inputs=(
@@ -181,8 +178,7 @@ AMSGRAD_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_update_serial,
-            parallel=cpu.amsgrad_update_parallel,
+            driver=cpu.amsgrad_update_driver,
             cuda=f"{CUDA}.amsgrad_update",
             scalars=plain_update_scalars,
             inputs=("beta_2", "beta_1", "learning_rate", "t", "epsilon"),
@@ -208,8 +204,7 @@ AMSGRAD_CENTERED_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_centered_update_serial,
-            parallel=cpu.amsgrad_centered_update_parallel,
+            driver=cpu.amsgrad_centered_update_driver,
             cuda=f"{CUDA}.amsgrad_centered_update",
             scalars=centered_update_scalars,
             inputs=(

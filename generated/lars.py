@@ -69,8 +69,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -81,8 +80,7 @@ GRADIENT_NORM_PHASE = Phase(
 
 REDUCE_OTHER_SUM_OF_SQUARES_OF_G_PHASE = Phase(
     name="reduce_other_sum_of_squares_of_g",
-    serial=cpu.reduce_other_sum_of_squares_of_g_serial,
-    parallel=cpu.reduce_other_sum_of_squares_of_g_parallel,
+    driver=cpu.reduce_other_sum_of_squares_of_g_driver,
     cuda=f"{CUDA}.reduce_other_sum_of_squares_of_g",
     scalars=reduce_other_sum_of_squares_of_g_scalars,
     stage_scalars=REDUCE_OTHER_SUM_OF_SQUARES_OF_G_STAGES,
@@ -107,8 +105,7 @@ PLAIN_MODE = Mode(
         REDUCE_OTHER_SUM_OF_SQUARES_OF_G_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("learning_rate", "trust_coefficient"),
@@ -136,8 +133,7 @@ MOMENTUM_MODE = Mode(
         REDUCE_OTHER_SUM_OF_SQUARES_OF_G_PHASE,
         Phase(
             name="update",
-            serial=cpu.momentum_update_serial,
-            parallel=cpu.momentum_update_parallel,
+            driver=cpu.momentum_update_driver,
             cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("dampening", "momentum", "learning_rate", "trust_coefficient"),
@@ -165,8 +161,7 @@ NESTEROV_MODE = Mode(
         REDUCE_OTHER_SUM_OF_SQUARES_OF_G_PHASE,
         Phase(
             name="update",
-            serial=cpu.nesterov_update_serial,
-            parallel=cpu.nesterov_update_parallel,
+            driver=cpu.nesterov_update_driver,
             cuda=f"{CUDA}.nesterov_update",
             scalars=momentum_update_scalars,
             inputs=("dampening", "momentum", "learning_rate", "trust_coefficient"),

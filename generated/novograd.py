@@ -80,8 +80,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -92,8 +91,7 @@ GRADIENT_NORM_PHASE = Phase(
 
 REDUCE_SQUARES_PHASE = Phase(
     name="reduce_squares",
-    serial=cpu.reduce_squares_serial,
-    parallel=cpu.reduce_squares_parallel,
+    driver=cpu.reduce_squares_driver,
     cuda=f"{CUDA}.reduce_squares",
     scalars=reduce_squares_scalars,
     stage_scalars=REDUCE_SQUARES_STAGES,
@@ -120,8 +118,7 @@ PLAIN_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -150,8 +147,7 @@ DECAY_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.decay_update_serial,
-            parallel=cpu.decay_update_parallel,
+            driver=cpu.decay_update_driver,
             cuda=f"{CUDA}.decay_update",
             scalars=plain_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -180,8 +176,7 @@ AVERAGING_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.averaging_update_serial,
-            parallel=cpu.averaging_update_parallel,
+            driver=cpu.averaging_update_driver,
             cuda=f"{CUDA}.averaging_update",
             scalars=averaging_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -210,8 +205,7 @@ DECAY_AVERAGING_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.decay_averaging_update_serial,
-            parallel=cpu.decay_averaging_update_parallel,
+            driver=cpu.decay_averaging_update_driver,
             cuda=f"{CUDA}.decay_averaging_update",
             scalars=averaging_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -240,8 +234,7 @@ AMSGRAD_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_update_serial,
-            parallel=cpu.amsgrad_update_parallel,
+            driver=cpu.amsgrad_update_driver,
             cuda=f"{CUDA}.amsgrad_update",
             scalars=plain_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -270,8 +263,7 @@ AMSGRAD_DECAY_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_decay_update_serial,
-            parallel=cpu.amsgrad_decay_update_parallel,
+            driver=cpu.amsgrad_decay_update_driver,
             cuda=f"{CUDA}.amsgrad_decay_update",
             scalars=plain_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -300,8 +292,7 @@ AMSGRAD_AVERAGING_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_averaging_update_serial,
-            parallel=cpu.amsgrad_averaging_update_parallel,
+            driver=cpu.amsgrad_averaging_update_driver,
             cuda=f"{CUDA}.amsgrad_averaging_update",
             scalars=averaging_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),
@@ -330,8 +321,7 @@ AMSGRAD_DECAY_AVERAGING_MODE = Mode(
         REDUCE_SQUARES_PHASE,
         Phase(
             name="update",
-            serial=cpu.amsgrad_decay_averaging_update_serial,
-            parallel=cpu.amsgrad_decay_averaging_update_parallel,
+            driver=cpu.amsgrad_decay_averaging_update_driver,
             cuda=f"{CUDA}.amsgrad_decay_averaging_update",
             scalars=averaging_update_scalars,
             inputs=("t", "beta_2", "beta_1", "learning_rate", "epsilon"),

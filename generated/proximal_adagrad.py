@@ -57,8 +57,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -81,8 +80,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("learning_rate", "l2_regularization_strength"),
@@ -105,8 +103,7 @@ SPARSE_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.sparse_update_serial,
-            parallel=cpu.sparse_update_parallel,
+            driver=cpu.sparse_update_driver,
             cuda=f"{CUDA}.sparse_update",
             scalars=sparse_update_scalars,
             inputs=("learning_rate", "l1_regularization_strength", "l2_regularization_strength"),

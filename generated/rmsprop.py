@@ -68,8 +68,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -92,8 +91,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("rho", "learning_rate", "epsilon"),
@@ -116,8 +114,7 @@ MOMENTUM_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.momentum_update_serial,
-            parallel=cpu.momentum_update_parallel,
+            driver=cpu.momentum_update_driver,
             cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("rho", "learning_rate", "momentum", "epsilon"),
@@ -140,8 +137,7 @@ CENTERED_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.centered_update_serial,
-            parallel=cpu.centered_update_parallel,
+            driver=cpu.centered_update_driver,
             cuda=f"{CUDA}.centered_update",
             scalars=plain_update_scalars,
             inputs=("rho", "learning_rate", "epsilon"),
@@ -164,8 +160,7 @@ CENTERED_MOMENTUM_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.centered_momentum_update_serial,
-            parallel=cpu.centered_momentum_update_parallel,
+            driver=cpu.centered_momentum_update_driver,
             cuda=f"{CUDA}.centered_momentum_update",
             scalars=centered_momentum_update_scalars,
             inputs=("rho", "learning_rate", "epsilon", "momentum"),

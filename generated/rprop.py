@@ -43,8 +43,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -57,8 +56,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("eta_plus", "eta_minus", "step_size_min", "step_size_max"),

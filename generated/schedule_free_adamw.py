@@ -86,8 +86,7 @@ GRADIENT_NORM_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -98,8 +97,7 @@ GRADIENT_NORM_PHASE = Phase(
 
 EVALUATION_PHASE = Phase(
     name="evaluation",
-    serial=cpu.evaluation_serial,
-    parallel=cpu.evaluation_parallel,
+    driver=cpu.evaluation_driver,
     cuda=f"{CUDA}.evaluation",
     scalars=evaluation_scalars,
     inputs=("beta_1",),
@@ -119,8 +117,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("beta_2", "beta_1", "t", "learning_rate", "epsilon"),
@@ -154,8 +151,7 @@ WARMUP_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.warmup_update_serial,
-            parallel=cpu.warmup_update_parallel,
+            driver=cpu.warmup_update_driver,
             cuda=f"{CUDA}.warmup_update",
             scalars=warmup_update_scalars,
             inputs=("beta_2", "beta_1", "learning_rate", "t", "warmup_steps", "epsilon"),

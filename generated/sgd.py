@@ -50,8 +50,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -73,8 +72,7 @@ PLAIN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.plain_update_serial,
-            parallel=cpu.plain_update_parallel,
+            driver=cpu.plain_update_driver,
             cuda=f"{CUDA}.plain_update",
             scalars=plain_update_scalars,
             inputs=("learning_rate",),
@@ -97,8 +95,7 @@ MOMENTUM_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.momentum_update_serial,
-            parallel=cpu.momentum_update_parallel,
+            driver=cpu.momentum_update_driver,
             cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("learning_rate", "momentum"),
@@ -121,8 +118,7 @@ NESTEROV_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.nesterov_update_serial,
-            parallel=cpu.nesterov_update_parallel,
+            driver=cpu.nesterov_update_driver,
             cuda=f"{CUDA}.nesterov_update",
             scalars=momentum_update_scalars,
             inputs=("learning_rate", "momentum"),

@@ -78,8 +78,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -90,8 +89,7 @@ GRADIENT_NORM_PHASE = Phase(
 
 STORE_SLOTS_PHASE = Phase(
     name="store_slots",
-    serial=cpu.sum_store_slots_serial,
-    parallel=cpu.sum_store_slots_parallel,
+    driver=cpu.sum_store_slots_driver,
     cuda=f"{CUDA}.sum_store_slots",
     scalars=store_slots_scalars,
     axes=True,
@@ -99,8 +97,7 @@ STORE_SLOTS_PHASE = Phase(
 
 DECAY_STORE_SLOTS_PHASE = Phase(
     name="store_slots",
-    serial=cpu.decay_store_slots_serial,
-    parallel=cpu.decay_store_slots_parallel,
+    driver=cpu.decay_store_slots_driver,
     cuda=f"{CUDA}.decay_store_slots",
     scalars=store_slots_scalars,
     axes=True,
@@ -129,8 +126,7 @@ SUM_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.sum_update_serial,
-            parallel=cpu.sum_update_parallel,
+            driver=cpu.sum_update_driver,
             cuda=f"{CUDA}.sum_update",
             scalars=sum_update_scalars,
             inputs=("learning_rate", "epsilon"),
@@ -166,8 +162,7 @@ DECAY_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.decay_update_serial,
-            parallel=cpu.decay_update_parallel,
+            driver=cpu.decay_update_driver,
             cuda=f"{CUDA}.decay_update",
             scalars=decay_update_scalars,
             inputs=("beta", "learning_rate", "epsilon"),
@@ -204,8 +199,7 @@ MOMENTUM_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.momentum_update_serial,
-            parallel=cpu.momentum_update_parallel,
+            driver=cpu.momentum_update_driver,
             cuda=f"{CUDA}.momentum_update",
             scalars=momentum_update_scalars,
             inputs=("momentum", "learning_rate", "epsilon"),
@@ -242,8 +236,7 @@ MOMENTUM_DECAY_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.momentum_decay_update_serial,
-            parallel=cpu.momentum_decay_update_parallel,
+            driver=cpu.momentum_decay_update_driver,
             cuda=f"{CUDA}.momentum_decay_update",
             scalars=momentum_decay_update_scalars,
             inputs=("beta", "momentum", "learning_rate", "epsilon"),

@@ -60,8 +60,7 @@ DEFAULT_MODE = Mode(
     phases=(
         Phase(
             name="gradient_norm",
-            serial=cpu.gradient_norm_serial,
-            parallel=cpu.gradient_norm_parallel,
+            driver=cpu.gradient_norm_driver,
             cuda=f"{CUDA}.gradient_norm",
             scalars=gradient_norm_scalars,
             stage_scalars=(
@@ -74,8 +73,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="reduce_factor_of_excess",
-            serial=cpu.reduce_factor_of_excess_serial,
-            parallel=cpu.reduce_factor_of_excess_parallel,
+            driver=cpu.reduce_factor_of_excess_driver,
             cuda=f"{CUDA}.reduce_factor_of_excess",
             scalars=reduce_factor_of_excess_scalars,
             inputs=("beta_2", "t", "epsilon"),
@@ -91,8 +89,7 @@ DEFAULT_MODE = Mode(
         ),
         Phase(
             name="update",
-            serial=cpu.update_serial,
-            parallel=cpu.update_parallel,
+            driver=cpu.update_driver,
             cuda=f"{CUDA}.update",
             scalars=update_scalars,
             inputs=("beta_1", "t", "beta_2", "epsilon", "learning_rate"),

@@ -68,8 +68,7 @@ UPDATE_STAGES = (
 
 GRADIENT_NORM_PHASE = Phase(
     name="gradient_norm",
-    serial=cpu.gradient_norm_serial,
-    parallel=cpu.gradient_norm_parallel,
+    driver=cpu.gradient_norm_driver,
     cuda=f"{CUDA}.gradient_norm",
     scalars=gradient_norm_scalars,
     stage_scalars=GRADIENT_NORM_STAGES,
@@ -92,8 +91,7 @@ SIGN_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.sign_update_serial,
-            parallel=cpu.sign_update_parallel,
+            driver=cpu.sign_update_driver,
             cuda=f"{CUDA}.sign_update",
             scalars=update_scalars,
             inputs=(
@@ -124,8 +122,7 @@ TANH_MODE = Mode(
         GRADIENT_NORM_PHASE,
         Phase(
             name="update",
-            serial=cpu.tanh_update_serial,
-            parallel=cpu.tanh_update_parallel,
+            driver=cpu.tanh_update_driver,
             cuda=f"{CUDA}.tanh_update",
             scalars=update_scalars,
             inputs=(

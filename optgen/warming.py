@@ -56,8 +56,8 @@ def warmings(optimizers: Sequence[Optimizer], root: Path, package: str) -> list[
 def warm(todo: Sequence[Warming], done: Callable[[Warming], None] = lambda warming: None) -> None:
     """Compile the kernels of classes, each class in a process, several at a time.
 
-    What is compiled is what steps without common arguments need, for float32 variables: the
-    drivers of small and those of large variables.
+    What is compiled is what steps without common arguments need, for float32 variables, and what
+    spreads large variables over threads.
 
     Args:
         todo: the classes.

@@ -38,7 +38,7 @@ def results_of(process: subprocess.Popen[str]) -> dict[str, set[str]]:
 
 
 def test_any_number_of_threads_gives_the_same_bytes() -> None:
-    """[B36] The serial driver too, which is what one thread takes."""
+    """[B36] One too, which is the calling thread."""
     results = results_of(started("thread_counts", NUMBA_NUM_THREADS="8"))
     assert list(results) == thorough_specs()
     assert all(len(found) == 1 for found in results.values()), results

@@ -18,6 +18,7 @@ from optgen.ir.interpreter import State, run
 from optgen.optimizers import common, common_cpu
 from optgen.runtime import Mode
 from optgen.runtime.arrays import address_of
+from optgen.runtime.drivers import ONE_THREAD, all_threads
 from optgen.runtime.host import HostTables
 from optgen.runtime.phases import prepare
 from optgen.runtime.plan import Group, describe, make_group
@@ -25,7 +26,7 @@ from tests.oracle import generated, spec_names, variant
 
 PHASE = common.FINITE_MODE.phases[0]
 DTYPES = (np.float32, np.float64)
-DRIVERS = ("serial", "parallel")
+THREADS = (ONE_THREAD, all_threads())
 SIZE = 40_961
 """Several chunks, the last one of an odd length."""
 
@@ -45,14 +46,16 @@ def tables(variables: Sequence[Array], gradients: Sequence[Array]) -> Group:
     return group
 
 
-def checked(driver: str, variables: Sequence[Array], gradients: Sequence[Array]) -> float:
+def checked(
+    threads: tuple[int, int], variables: Sequence[Array], gradients: Sequence[Array]
+) -> float:
     """What the driver finds; also checks that it writes its column alone."""
     group = tables(variables, gradients)
     before = [array.tobytes() for array in (*variables, *gradients)]
     everything = group.everything
     arguments = (everything.chunks, everything.rows, group.blocks, group.pointers, group.layout)
-    getattr(PHASE, driver)(
-        group.like, (*arguments, group.tensor, group.block_sums), (), (), None, None
+    PHASE.driver(
+        threads, group.like, (*arguments, group.tensor, group.block_sums), (), (), None, None
     )
     assert [array.tobytes() for array in (*variables, *gradients)] == before
     assert (group.tensor[:, 1:] == 7.0).all()
@@ -66,48 +69,50 @@ def extremes(dtype: Any) -> Array:
     return np.resize(np.array(values, dtype), SIZE)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("threads", THREADS, ids=("one", "all"))
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_finite_gradients_give_zero(driver: str, dtype: Any) -> None:
+def test_finite_gradients_give_zero(threads: tuple[int, int], dtype: Any) -> None:
     variables = [np.full(SIZE, np.nan, dtype), np.zeros((), dtype), np.zeros((0, 3), dtype)]
     gradients = [extremes(dtype), np.array(np.finfo(dtype).max), np.zeros((0, 3), dtype)]
-    assert checked(driver, variables, gradients) == 0.0
+    assert checked(threads, variables, gradients) == 0.0
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("threads", THREADS, ids=("one", "all"))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_one_bad_element_anywhere_gives_nan(driver: str, value: float, dtype: Any) -> None:
+def test_one_bad_element_anywhere_gives_nan(
+    threads: tuple[int, int], value: float, dtype: Any
+) -> None:
     for position in (0, 4095, SIZE // 2, SIZE - 1):
         gradient = extremes(dtype)
         gradient[position] = value
         others = [np.ones(3, dtype), gradient, np.ones((2, 2), dtype)]
-        assert np.isnan(checked(driver, [np.zeros_like(g) for g in others], others)), position
+        assert np.isnan(checked(threads, [np.zeros_like(g) for g in others], others)), position
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("threads", THREADS, ids=("one", "all"))
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gradients_may_lie_anyhow_in_memory(driver: str, dtype: Any) -> None:
+def test_gradients_may_lie_anyhow_in_memory(threads: tuple[int, int], dtype: Any) -> None:
     base = np.resize(extremes(dtype), (2 * SIZE, 3))
     strided, broadcast = base[::-2, 1:], np.broadcast_to(base[0], (5000, 3))
     other = np.dtype(np.float64 if dtype == np.float32 else np.float32)
     unlike = np.ones((4, 5), other)
     gradients = [strided, broadcast, unlike]
     variables = [np.zeros(g.shape, dtype) for g in gradients]
-    assert checked(driver, variables, gradients) == 0.0
+    assert checked(threads, variables, gradients) == 0.0
     base[1 + 2 * 777, 2] = np.inf  # between rows and columns that the strided gradient has
-    assert np.isnan(checked(driver, variables[:1], gradients[:1]))
-    assert checked(driver, variables[1:], gradients[1:]) == 0.0
+    assert np.isnan(checked(threads, variables[:1], gradients[:1]))
+    assert checked(threads, variables[1:], gradients[1:]) == 0.0
     base[0, 2] = np.nan
-    assert np.isnan(checked(driver, variables[1:2], gradients[1:2]))
+    assert np.isnan(checked(threads, variables[1:2], gradients[1:2]))
     unlike[3, 4] = -np.inf
-    assert np.isnan(checked(driver, variables[2:], gradients[2:]))
+    assert np.isnan(checked(threads, variables[2:], gradients[2:]))
 
 
 def test_a_double_that_no_float_holds_is_not_finite() -> None:
     gradient = np.array([1.0, 1e300])
-    assert np.isnan(checked("serial", [np.zeros(2, np.float32)], [gradient]))
-    assert checked("serial", [np.zeros(2)], [gradient]) == 0.0
+    assert np.isnan(checked(ONE_THREAD, [np.zeros(2, np.float32)], [gradient]))
+    assert checked(ONE_THREAD, [np.zeros(2)], [gradient]) == 0.0
 
 
 def sum_of_call(gradients: Sequence[Array]) -> float:
@@ -168,7 +173,7 @@ def test_no_spec_can_use_the_names_of_the_check() -> None:
 
 @pytest.mark.parametrize("real", [float32, float64], ids=str)
 def test_the_difference_stays_in_the_machine_code_and_is_packed(real: Any) -> None:
-    kernel = getattr(common_cpu, PHASE.serial.__name__.removesuffix("_serial"))
+    kernel = getattr(common_cpu, PHASE.driver.__name__.removesuffix("_driver"))
     # Compiled anew: what comes from the cache cannot be inspected.
     fresh = njit(error_model="numpy")(kernel.py_func)
     fresh.compile((real[::1], float64[:, ::1]))

@@ -128,9 +128,10 @@ RULES: dict[str, tuple[list[str], list[str], str]] = {
         """
         x = sum(g)
         x_chunk = sum(g * x)
-        x_serial = sum(g - x_chunk)
-        x_variable = sum(g + x_serial)
-        w = w - learning_rate * 0.0001 * (g + x + x_chunk + x_serial + x_variable)
+        x_driver = sum(g - x_chunk)
+        x_unit = sum(g * x_driver)
+        x_variable = sum(g + x_unit)
+        w = w - learning_rate * 0.0001 * (g + x + x_chunk + x_driver + x_unit + x_variable)
         """,
     ),
     "many_reductions": (

@@ -14,8 +14,14 @@ from optgen import __version__
 # The runtime files whose functions are compiled into generated kernels: Numba's cache does not
 # notice when they change, so each generated file names what they held.
 COMPILED_IN = {
-    "cpu": ("compilation.py", "kernels.py"),
-    "cpu_axes": ("compilation.py", "kernels.py", "axis_kernels.py", "index_kernels.py"),
+    "cpu": ("compilation.py", "kernels.py", "drivers.py"),
+    "cpu_axes": (
+        "compilation.py",
+        "kernels.py",
+        "drivers.py",
+        "axis_kernels.py",
+        "index_kernels.py",
+    ),
     "cuda": ("cuda/compilation.py", "cuda/compiled.py", "cuda/kernels.py"),
     "cuda_axes": (
         "cuda/compilation.py",

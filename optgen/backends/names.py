@@ -13,7 +13,7 @@ _OWN_NAMES = frozenset(
     "BLOCK LANES abs block block_sums blocks borrowed chunk chunk_of_block chunk_of_tile "
     "chunk_sums chunks common cpu elements first float float64 fold_blocks fold_blocks_maximum "
     "fold_lanes fold_lanes_maximum i kernel lane lanes lanes_on_stack largest layout like max min "
-    "np number optional_elements optional_number parallel_kernel pointers prange range "
+    "np number optional_elements optional_number pointers range "
     "range_of_thread real rounded row rows scalars sign square stages start stop tables tensor "
     "uint64 write_back absolute clip divide exp log maximum minimum power sqrt cuda device inputs "
     "numbers outputs results row_of_thread step step_numbers summed_number axes axis_columns "
@@ -22,21 +22,21 @@ _OWN_NAMES = frozenset(
     "maxima_of_rows panels run runs scratch shapes spread_columns spread_matrices spread_rows "
     "starts sum_matrices sums_of_columns sums_of_rows units unit variable variable_number width "
     "column panel_sums kernel_if number_of_column number_of_row range_of_block tanh "
-    "variable_of_block".split()
+    "variable_of_block driver for_each threads UNITS arguments".split()
 )
 
 # The names of phases, of the functions made for them, and of temporary values.
 _OWN_FORMS = re.compile(
     r"(\w+_)?(update|evaluation)$|(\w+_)?gradient_norm(_again)*$|(\w+_)?reduce_\w+$"
     r"|(\w+_)?store_slots$"
-    r"|\w+_(chunk|chunks|serial|parallel|variable|variables|fold|total|scalars|lanes|element|stage|i"
+    r"|\w+_(chunk|chunks|driver|unit|variable|variables|fold|total|scalars|lanes|element|stage|i"
     r"|axes|indices|run|values)(_again)*$"
 )
 
 
 # What is made of a kernel's name for the functions and constants around it, on either target.
 _DERIVED = re.compile(
-    r"_(chunks?|serial|parallel|variables?|fold|step|scalars|rows|columns|panels|axis_kernels"
+    r"_(chunks?|driver|unit|variables?|fold|step|scalars|rows|columns|panels|axis_kernels"
     r"|(axes|indices)(_again)*(_run)?|of_(runs|indices)(_again)*)"
 )
 

@@ -140,7 +140,6 @@ GENERATED_NAMES = (
     "numpy",
     "offset",
     "pointers",
-    "prange",
     "row",
     "rows",
     "scalars",

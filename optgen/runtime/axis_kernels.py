@@ -312,20 +312,20 @@ def _combine_columns(
 
 
 @part_of_kernel
-def fold_panels(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
+def fold_panels(variable: Any, tables: Any, column: Any, reduction: Any) -> None:
     """Add the panels of each matrix of a variable in index order, if it has several."""
-    _combine_panels(None, 0.0, tables, variable, column, reduction)
+    _combine_panels(None, 0.0, variable, tables, column, reduction)
 
 
 @part_of_kernel
-def fold_panels_maximum(tables: Any, variable: Any, column: Any, reduction: Any) -> None:
+def fold_panels_maximum(variable: Any, tables: Any, column: Any, reduction: Any) -> None:
     """As ``fold_panels``, but the largest."""
-    _combine_panels(1, -np.inf, tables, variable, column, reduction)
+    _combine_panels(1, -np.inf, variable, tables, column, reduction)
 
 
 @part_of_kernel
 def _combine_panels(
-    largest: Any, initial: Any, tables: Any, variable: Any, column: Any, reduction: Any
+    largest: Any, initial: Any, variable: Any, tables: Any, column: Any, reduction: Any
 ) -> None:
     panels, source = tables[PANELS][variable, 1], tables[PANELS][variable, 0]
     if panels < 2:

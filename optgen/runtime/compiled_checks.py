@@ -27,7 +27,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from optgen.runtime.compilation import kernel, part_of_kernel
+from optgen.runtime.compilation import driver, part_of_kernel
 
 # Fields by their distance from the start of an object, in words of eight bytes.  They stand in this
 # file because Numba's cache would not notice a change of them in another one.
@@ -120,7 +120,7 @@ def _meets(regions: Any, low: Any, high: Any) -> Any:
     return first < regions.shape[1] and regions[0, first] < high
 
 
-@kernel
+@driver
 def check_gradients(given: Any, paired: Any, expected: Any, regions: Any, found: Any) -> Any:
     """Check the gradients of one call, and note the addresses of those that pass.
 

@@ -81,8 +81,7 @@ class Phase:
 
     Attributes:
         name: its name within the mode.
-        serial: compiled driver that runs on the calling thread.
-        parallel: compiled driver that runs on all threads, with the same arguments.
+        driver: compiled driver; its first argument, of ``drivers.py``, says which threads run it.
         cuda: the module and stem of its CUDA kernels, which are imported when they are needed:
             ``package.module.stem``.
         scalars: from the values of ``inputs`` to the driver's scalars, float64 on the host.
@@ -104,8 +103,7 @@ class Phase:
     """
 
     name: str
-    serial: Callable[..., None]
-    parallel: Callable[..., None]
+    driver: Callable[..., None]
     cuda: str
     scalars: Callable[..., tuple[float, ...]]
     inputs: tuple[str, ...] = ()

@@ -32,12 +32,12 @@ def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
 
 
 @part_of_kernel
-def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
+def index_rows(run: Any, tables: Any, indices: Any, column: Any) -> None:
     """Find for each row of a run of matrices the smallest number of its indices.
 
     Args:
-        tables: the driver's tables.
         run: row of the table of runs.
+        tables: the driver's tables.
         indices: the column of the numbers per index.
         column: the column of the results.
     """
@@ -62,7 +62,7 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
 
 
 @part_of_kernel
-def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
+def index_columns(run: Any, tables: Any, indices: Any, column: Any) -> None:
     """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
     variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
     numbers, lengths = axis_indices(tables, variable, indices), _lengths(tables, variable)
@@ -78,13 +78,13 @@ def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
 
 @part_of_kernel
 def index_maxima(
-    tables: Any, variable: Any, row_maxima: Any, column_maxima: Any, column: Any
+    variable: Any, tables: Any, row_maxima: Any, column_maxima: Any, column: Any
 ) -> None:
     """Find the largest number at each index of each axis of a variable.
 
     Args:
-        tables: the driver's tables.
         variable: its row.
+        tables: the driver's tables.
         row_maxima: where in the table of numbers those per row of its matrices are.
         column_maxima: where those per column are.
         column: where the results are.

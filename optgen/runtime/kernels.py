@@ -73,31 +73,6 @@ float32_at = _pointer_intrinsic(types.float32)
 float64_at = _pointer_intrinsic(types.float64)
 
 
-@intrinsic
-def borrowed(typing_context: Any, arrays: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return an array, or a tuple of arrays, as views that do not keep their memory alive.
-
-    Arguments of compiled code need not be kept alive, because the caller holds them until it
-    returns.  Where no view has an owner, no references are counted, which is atomic and takes
-    longer than the elements of a small variable.
-    """
-
-    def without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-        if isinstance(kind, types.Tuple | types.UniTuple):
-            parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
-            views = [without_owner(context, builder, *part) for part in parts]
-            return context.make_tuple(builder, kind, views)
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return without_owner(context, builder, signature.return_type, arguments[0])
-
-    return arrays(arrays), generate
-
-
 # Overloads are not strict because Numba would compare type hints with the implementations' none.
 
 

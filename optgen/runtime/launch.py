@@ -1,4 +1,4 @@
-"""The choice between the serial and the parallel driver, and what makes a parallel launch safe.
+"""The choice between one thread and all, and what makes a parallel launch safe.
 
 With OpenMP a forked child dies in its first parallel launch; with Numba's own work queue two Python
 threads that launch at once abort the process.  Neither can be caught, so both are avoided here.
@@ -13,6 +13,7 @@ from typing import Any
 import numba
 
 from optgen.runtime.description import Phase
+from optgen.runtime.drivers import ONE_THREAD, all_threads
 
 PARALLEL_FROM = 65_536
 """Elements of a launch below which starting threads costs more than it saves."""
@@ -40,12 +41,12 @@ def launch(phase: Phase, elements: int, arguments: tuple[Any, ...]) -> None:
     """Run one phase over the variables of one dtype.
 
     Args:
-        phase: its drivers.
+        phase: its driver.
         elements: how many elements the launch covers in all.
-        arguments: the drivers' arguments.
+        arguments: the driver's other arguments.
     """
     if elements < PARALLEL_FROM or not may_run_in_parallel():
-        phase.serial(*arguments)
+        phase.driver(ONE_THREAD, *arguments)
     else:
         _launch_in_parallel(phase, arguments)
 
@@ -53,9 +54,9 @@ def launch(phase: Phase, elements: int, arguments: tuple[Any, ...]) -> None:
 def _launch_in_parallel(phase: Phase, arguments: tuple[Any, ...]) -> None:
     global _needs_lock
     if not _needs_lock:
-        phase.parallel(*arguments)
+        phase.driver(all_threads(), *arguments)
         return
     with _lock:
-        phase.parallel(*arguments)
+        phase.driver(all_threads(), *arguments)
         # Known only after the first parallel launch of the process.
         _needs_lock = numba.threading_layer() == "workqueue"

@@ -133,8 +133,7 @@ class ModeTables:
         lines = [
             "Phase(",
             f'    name="{phase.name}",',
-            f"    serial=cpu.{self.kernels[key]}_serial,",
-            f"    parallel=cpu.{self.kernels[key]}_parallel,",
+            f"    driver=cpu.{self.kernels[key]}_driver,",
             f'    cuda=f"{{CUDA}}.{self.kernels[key]}",',
             f"    scalars={self.names[function]},",
             _entry("inputs", function.inputs, depth),

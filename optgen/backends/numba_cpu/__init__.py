@@ -1,1 +1,1 @@
-"""The Numba CPU backend: serial vectorised kernels, and drivers that run them in parallel."""
+"""The Numba CPU backend: vectorised kernels, and drivers that run them on one thread or all."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from optgen.backends.artifact import Artifact, Source, header, templates
 from optgen.backends.layout import ModeLayout
-from optgen.backends.numba_cpu.launch import chunk_function, driver_function
+from optgen.backends.numba_cpu.launch import chunk_function, driver_function, unit_function
 from optgen.backends.numba_text.axes import axis_functions
 from optgen.backends.numba_text.dialect import AxisDialect, AxisLoop, Dialect, Lanes
 from optgen.backends.numba_text.kernel import kernel_function
@@ -16,6 +16,7 @@ from optgen.backends.numba_text.variable import variable_function
 from optgen.backends.pytext import names_used
 
 AXIS_HELPERS = (
+    "UNITS",
     "axis_columns",
     "axis_matrices",
     "axis_rows",
@@ -36,10 +37,11 @@ AXIS_HELPERS = (
 
 INDEX_HELPERS = ("axis_indices", "index_columns", "index_maxima", "index_rows")
 
+DRIVER_HELPERS = ("borrowed", "for_each")
+
 HELPERS = (
     "BLOCK",
     "LANES",
-    "borrowed",
     "chunk_sums",
     "elements",
     "fold_blocks",
@@ -134,23 +136,26 @@ def _phase_functions(text: PhaseText) -> list[str]:
         found += function.texts
     if text.layout.has_loop:
         found += [kernel_function(text), chunk_function(text)]
-    found.append(driver_function(text, "serial", "kernel", "range"))
-    found.append(driver_function(text, "parallel", "parallel_kernel", "prange"))
-    return found
+        if text.phase.reduces_axes:
+            found.append(unit_function(text))
+    return [*found, driver_function(text)]
 
 
 def _imports(text: str) -> str:
     """The import lines that a text needs."""
     used = names_used(text)
     lines = []
-    numba = [name for name in ("float64", "prange", "uint64") if name in used]
+    numba = [name for name in ("float64", "uint64") if name in used]
     if "np" in used:
         lines.append("import numpy as np")
-    lines.append(f"from numba import {', '.join(numba)}")
-    lines.append("")
+    if numba:
+        lines.append(f"from numba import {', '.join(numba)}")
+    if lines:
+        lines.append("")
     if used.intersection(AXIS_HELPERS):
         lines.append(import_line("optgen.runtime.axis_kernels", AXIS_HELPERS, used))
-    lines.append("from optgen.runtime.compilation import kernel, parallel_kernel")
+    lines.append("from optgen.runtime.compilation import driver, kernel")
+    lines.append(import_line("optgen.runtime.drivers", DRIVER_HELPERS, used))
     if used.intersection(INDEX_HELPERS):
         lines.append(import_line("optgen.runtime.index_kernels", INDEX_HELPERS, used))
     lines.append(import_line("optgen.runtime.kernels", HELPERS, used))

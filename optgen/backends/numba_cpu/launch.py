@@ -1,4 +1,4 @@
-"""What runs a phase's kernel: a function per chunk, and a serial and a parallel driver."""
+"""What runs a phase's kernel: a function per chunk, and the driver that runs it for all."""
 
 from __future__ import annotations
 
@@ -29,20 +29,25 @@ def chunk_function(text: PhaseText) -> str:
     return "\n".join(lines)
 
 
-def driver_function(text: PhaseText, kind: str, decorator: str, loop: str) -> str:
-    """A driver, which runs a phase over all variables of a dtype.
+def unit_function(text: PhaseText) -> str:
+    """The function that runs the chunks of a unit, whose rows and columns are combined in order."""
+    chunk = call(f"{text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), 2)
+    lines = [
+        call(f"@kernel\ndef {text.name}_unit", ("unit", *DRIVER_ARGUMENTS), tail=":"),
+        docstring([f"Run `{text.name}` over the chunks of one unit, one after the other."], 1),
+        "    units = tables[UNITS]",
+        "    for chunk in range(units[unit, 1], units[unit, 2]):",
+        f"        {chunk}",
+    ]
+    return "\n".join(lines)
 
-    Args:
-        text: the phase.
-        kind: ``serial`` or ``parallel``.
-        decorator: what compiles it.
-        loop: the range over chunks.
-    """
-    how = "one after the other" if kind == "serial" else "in parallel"
+
+def driver_function(text: PhaseText) -> str:
+    """The driver, which runs a phase over all variables of a dtype."""
     axes = text.layout.needs_axes
     lines = [
-        call(f"@{decorator}\ndef {text.name}_{kind}", DRIVER_ARGUMENTS, tail=":"),
-        docstring([f"Run `{text.name}` over all variables, its chunks {how}."], 1),
+        call(f"@driver\ndef {text.name}_driver", ("threads", *DRIVER_ARGUMENTS), tail=":"),
+        docstring([f"Run `{text.name}` over all variables, on one thread or all."], 1),
         "    like, tables = borrowed(like), borrowed(tables)",
         f"    {TABLES} = tables{'[:7]' if axes else ''}",
     ]
@@ -53,35 +58,33 @@ def driver_function(text: PhaseText, kind: str, decorator: str, loop: str) -> st
         lines.append("    for row in rows:")
         lines.append("        " + call(text.variable_name, ["tensor", "row", *sources], 2))
     for function in axis_functions(text):
-        if function.segment.per_variable:
-            lines.append(f"    for index in {loop}(rows.size):")
-            lines.append("        " + function.call("rows[index]"))
-        else:
-            lines.append(f"    for run in {loop}(runs.shape[0]):")
-            lines.append("        " + function.call("run"))
-    lines += _loop(text, loop)
+        places = "rows" if function.segment.per_variable else "runs.shape[0]"
+        arguments = f"({', '.join(function.arguments)})"
+        lines.append(_for_each(places, function.function, arguments))
+    lines += _loop(text)
     return "\n".join(lines)
 
 
-def _loop(text: PhaseText, loop: str) -> Iterator[str]:
+def _for_each(places: str, function: str, arguments: str) -> str:
+    """The statement that calls a function for each of some places, on one thread or all."""
+    return "    " + call("for_each", ("threads", places, function, arguments), 1)
+
+
+def _loop(text: PhaseText) -> Iterator[str]:
     """The loop over chunks, or over panels of rows, and what finishes its reductions."""
-    chunk = call(f"{text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), 2)
+    if text.layout.has_loop:
+        yield f"    arguments = {', '.join(DRIVER_ARGUMENTS)}"
     if text.phase.reduces_axes:
-        chunk = call(f"{text.name}_chunk", ("chunk", *DRIVER_ARGUMENTS), 3)
-        yield f"    for unit in {loop}(units.shape[0]):"
-        yield "        for chunk in range(units[unit, 1], units[unit, 2]):"
-        yield f"            {chunk}"
+        yield _for_each("units.shape[0]", f"{text.name}_unit", "arguments")
         for line in text.phase.reductions:
             positions = column_reductions(text)
             if line.target in positions:
                 fold = "fold_panels_maximum" if is_maximum(line) else "fold_panels"
                 column = text.mode.axes.column(line.target)
-                yield f"    for index in {loop}(rows.size):"
-                yield f"        {fold}(tables, rows[index], {column}, {positions[line.target]})"
+                yield _for_each("rows", fold, f"(tables, {column}, {positions[line.target]})")
         return
     if text.layout.has_loop:
-        yield f"    for chunk in {loop}(chunks.shape[0]):"
-        yield f"        {chunk}"
+        yield _for_each("chunks.shape[0]", f"{text.name}_chunk", "arguments")
     for index, line in enumerate(text.phase.reductions):
         fold = "fold_blocks_maximum" if is_maximum(line) else "fold_blocks"
         column = text.column(line.target)

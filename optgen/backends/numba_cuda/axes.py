@@ -9,7 +9,7 @@ from itertools import groupby
 from optgen.backends.numba_text.axes import AxisFunction, axis_functions
 from optgen.backends.numba_text.launch import column_reductions, combining
 from optgen.backends.numba_text.phase import PhaseText, is_maximum
-from optgen.backends.pytext import INDENT, LINE_LENGTH, docstring
+from optgen.backends.pytext import INDENT, LINE_LENGTH, call, docstring
 from optgen.ir.program import Assign
 from optgen.ir.rate import COLUMN, ROW
 
@@ -45,7 +45,8 @@ class AxisKernel:
         for index, function in enumerate(self.functions):
             if index:
                 lines.append("    cuda.syncthreads()")
-            lines.append("    " + function.call(place[0], 1))
+            arguments = [place[0], *function.arguments]
+            lines.append("    " + call(function.function, arguments, 1))
         return "\n".join(lines)
 
 

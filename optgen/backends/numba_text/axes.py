@@ -42,20 +42,25 @@ class AxisFunction:
         """The function over numbers, and the one that finds them for a run of matrices."""
         return [] if self.segment.is_call else [self._function(), self._run_function()]
 
-    def call(self, place: str, depth: int = 2) -> str:
-        """The call from a driver.
+    @property
+    def function(self) -> str:
+        """The function that a driver calls for each run of matrices, or each variable."""
+        return self._runtime.function if self.segment.is_call else f"{self.name}_run"
 
-        Args:
-            place: the row of the table of runs, or of the variable.
-            depth: how many levels deep it stands.
-        """
+    @property
+    def arguments(self) -> list[str]:
+        """Its arguments behind the first, the row of the table of runs or that of the variable."""
         if not self.segment.is_call:
-            return call(f"{self.name}_run", [place, "tables", "scalars"], depth)
+            return ["tables", "scalars"]
+        columns = [self._column(symbol) for symbol in symbols(self._runtime)]
+        return ["tables", *columns, self._column(self.segment.lines[0].target)]
+
+    @property
+    def _runtime(self) -> Apply:
+        """The call of a function of the runtime that a segment is."""
         (line,) = self.segment.lines
         assert isinstance(line.value, Apply)
-        columns = [self._column(symbol) for symbol in symbols(line.value)]
-        arguments = ["tables", place, *columns, self._column(line.target)]
-        return call(line.value.function, arguments, depth)
+        return line.value
 
     def _column(self, symbol: Symbol) -> str:
         return str(self.text.mode.axes.column(symbol))

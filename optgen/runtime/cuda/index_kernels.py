@@ -58,12 +58,12 @@ def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
 
 
 @device
-def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
+def index_rows(run: Any, tables: Any, indices: Any, column: Any) -> None:
     """Find for each row of a run of matrices the smallest number of its indices.
 
     Args:
-        tables: the kernel's tables.
         run: row of the table of pieces.
+        tables: the kernel's tables.
         indices: the column of the numbers per index.
         column: the column of the results.
     """
@@ -86,7 +86,7 @@ def index_rows(tables: Any, run: Any, indices: Any, column: Any) -> None:
 
 
 @device
-def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
+def index_columns(run: Any, tables: Any, indices: Any, column: Any) -> None:
     """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
     variable, matrix, _ = piece_of(tables, run)
     numbers, start = axis_numbers(tables), axis_start(tables, variable, indices)
@@ -99,13 +99,13 @@ def index_columns(tables: Any, run: Any, indices: Any, column: Any) -> None:
 
 @device
 def index_maxima(
-    tables: Any, variable: Any, row_maxima: Any, column_maxima: Any, column: Any
+    variable: Any, tables: Any, row_maxima: Any, column_maxima: Any, column: Any
 ) -> None:
     """Find the largest number at each index of each axis of a variable.
 
     Args:
-        tables: the kernel's tables.
         variable: its row.
+        tables: the kernel's tables.
         row_maxima: where in the table of numbers those per row of its matrices are.
         column_maxima: where those per column are.
         column: where the results are.

@@ -20,7 +20,7 @@ LENGTHS = (1, 2, 3, 7, 100)
 
 
 def check_threads(subject: Subject, case: Case) -> Finding:
-    """One thread, which takes the serial driver, and several give the same bytes."""
+    """One thread, which is the calling one, and several give the same bytes."""
     available: int = numba.get_num_threads()
     counts = [count for count in COUNTS if count <= available]
     expected = _with_threads(subject, case, counts[0])

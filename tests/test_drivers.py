@@ -1,0 +1,110 @@
+"""Pieces of work: each is run once, wherever it runs, and what fails is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import get_num_threads, njit
+
+from optgen.runtime.compilation import kernel
+from optgen.runtime.drivers import ONE_THREAD, all_threads, for_each
+
+THREADS = pytest.mark.parametrize("threads", [ONE_THREAD, all_threads()], ids=["one", "all"])
+COUNTS = (0, 1, 2, 3, 7, 1000)
+
+Array = np.ndarray[Any, Any]
+
+
+@kernel
+def note(place: Any, seen: Any, numbers: Any, factor: Any) -> None:
+    seen[place] += numbers[place] * factor
+
+
+@kernel
+def note_alone(place: Any, seen: Any) -> None:
+    seen[place] += 1.0
+
+
+@kernel
+def allocate(place: Any, sizes: Any, seen: Any) -> None:
+    seen[place] = 1.0
+    np.empty(sizes[place])[0] = 1.0
+
+
+@njit
+def count(threads: Any, number: Any, seen: Any, numbers: Any) -> None:
+    # A literal among the arguments is what generated drivers hand over, too.
+    for_each(threads, number, note, (seen, numbers, 3))
+
+
+@njit
+def visit(threads: Any, places: Any, seen: Any) -> None:
+    for_each(threads, places, note_alone, (seen,))
+
+
+@njit
+def twice(threads: Any, seen: Any) -> None:
+    for_each(threads, seen.size, note_alone, (seen,))
+    for_each(threads, seen.size, note, (seen, seen, 1))
+
+
+@njit
+def exhaust(threads: Any, sizes: Any, seen: Any) -> None:
+    for_each(threads, sizes.size, allocate, (sizes, seen))
+
+
+@THREADS
+@pytest.mark.parametrize("number", COUNTS)
+def test_each_piece_is_run_once(threads: tuple[int, int], number: int) -> None:
+    seen, numbers = np.zeros(number + 1), np.arange(number + 1.0)
+    count(threads, number, seen, numbers)
+    assert seen.tolist() == [*(3.0 * numbers[:number]), 0.0]
+
+
+@THREADS
+@pytest.mark.parametrize("number", COUNTS)
+def test_pieces_may_be_called_by_what_stands_for_them(
+    threads: tuple[int, int], number: int
+) -> None:
+    seen = np.zeros(2 * number + 1)
+    visit(threads, np.arange(number, dtype=np.int64) * 2 + 1, seen)
+    assert seen.tolist() == [0.0, *([1.0, 0.0] * number)]
+
+
+@THREADS
+def test_a_driver_may_have_several_loops_of_one_function(threads: tuple[int, int]) -> None:
+    seen = np.zeros(100)
+    twice(threads, seen)
+    assert (seen == 2.0).all()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_more_threads_than_numba_has_are_none_too_many(number: int) -> None:
+    seen = np.zeros(4)
+    visit((all_threads()[0], 3 * number), np.arange(4), seen)
+    assert (seen == 1.0).all()
+
+
+def test_all_threads_are_those_that_numba_is_set_to_use() -> None:
+    assert all_threads()[1] == get_num_threads()
+    assert all_threads()[0] == all_threads()[0] != 0
+
+
+@THREADS
+def test_what_finds_no_memory_is_an_error_and_the_others_run(threads: tuple[int, int]) -> None:
+    sizes, seen = np.full(50, 8), np.zeros(50)
+    sizes[20] = 1 << 60
+    with pytest.raises(MemoryError, match="expected memory for a copy of elements"):
+        exhaust(threads, sizes, seen)
+    assert (seen == 1.0).all()
+    sizes[20] = 8
+    exhaust(threads, sizes, seen)
+
+
+def test_a_part_of_a_kernel_can_be_called_on_its_own() -> None:
+    seen = np.zeros(3)
+    visit(ONE_THREAD, np.arange(3), seen)
+    note_alone(1, seen)
+    assert seen.tolist() == [1.0, 2.0, 1.0]
