@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from optgen.driver import Optimizer
+from optgen.runtime.drivers import spreading
 from optgen.runtime.launch import PARALLEL_FROM
 from optgen.runtime.notice import be_quiet
 
@@ -75,6 +76,7 @@ def compile_kernels(warming: Warming) -> None:
     """Step and evaluate at a small and a large size in each mode, which fills the cache."""
     if warming.root and warming.root not in sys.path:
         sys.path.insert(0, warming.root)
+    spreading()
     cls = getattr(importlib.import_module(warming.package), warming.name)
     for arguments in warming.modes:
         for size in (1, PARALLEL_FROM):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numba import get_num_threads, njit
+from numba.core.errors import TypingError
 
-from optgen.runtime.compilation import kernel
+from optgen.runtime.compilation import driver, kernel
 from optgen.runtime.drivers import ONE_THREAD, all_threads, for_each
 
 THREADS = pytest.mark.parametrize("threads", [ONE_THREAD, all_threads()], ids=["one", "all"])
@@ -28,9 +33,10 @@ def note_alone(place: Any, seen: Any) -> None:
 
 
 @kernel
-def allocate(place: Any, sizes: Any, seen: Any) -> None:
+def refuse(place: Any, sizes: Any, seen: Any) -> None:
     seen[place] = 1.0
-    np.empty(sizes[place])[0] = 1.0
+    if sizes[place] < 0:
+        raise OSError(place)
 
 
 @njit
@@ -50,9 +56,19 @@ def twice(threads: Any, seen: Any) -> None:
     for_each(threads, seen.size, note, (seen, seen, 1))
 
 
-@njit
-def exhaust(threads: Any, sizes: Any, seen: Any) -> None:
-    for_each(threads, sizes.size, allocate, (sizes, seen))
+@kernel
+def show(place: Any) -> None:
+    print(place)
+
+
+@driver
+def say(threads: Any, number: Any) -> None:
+    for_each(threads, number, show, ())
+
+
+@driver
+def fail(threads: Any, sizes: Any, seen: Any) -> None:
+    for_each(threads, sizes.size, refuse, (sizes, seen))
 
 
 @THREADS
@@ -93,14 +109,26 @@ def test_all_threads_are_those_that_numba_is_set_to_use() -> None:
 
 
 @THREADS
-def test_what_finds_no_memory_is_an_error_and_the_others_run(threads: tuple[int, int]) -> None:
+def test_the_error_of_a_piece_is_raised_and_the_others_run(threads: tuple[int, int]) -> None:
     sizes, seen = np.full(50, 8), np.zeros(50)
-    sizes[20] = 1 << 60
-    with pytest.raises(MemoryError, match="expected memory for a copy of elements"):
-        exhaust(threads, sizes, seen)
+    sizes[20] = -1
+    with pytest.raises(OSError, match="20"):
+        fail(threads, sizes, seen)
     assert (seen == 1.0).all()
     sizes[20] = 8
-    exhaust(threads, sizes, seen)
+    fail(threads, sizes, seen)
+
+
+@THREADS
+def test_a_piece_may_print(threads: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    say(threads, 3)
+    assert sorted(capfd.readouterr().out.split()) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("places", [np.arange(10)[::2], np.arange(4, dtype=np.int32), 2.9])
+def test_places_of_another_kind_are_refused(places: Any) -> None:
+    with pytest.raises(TypingError, match="expected a number of pieces, or int64"):
+        visit(ONE_THREAD, places, np.zeros(10))
 
 
 def test_a_part_of_a_kernel_can_be_called_on_its_own() -> None:
@@ -108,3 +136,37 @@ def test_a_part_of_a_kernel_can_be_called_on_its_own() -> None:
     visit(ONE_THREAD, np.arange(3), seen)
     note_alone(1, seen)
     assert seen.tolist() == [1.0, 2.0, 1.0]
+
+
+MODULE = """
+from optgen.runtime.compilation import driver
+
+@driver
+def scaled(x, factor):
+    return x if factor is None else x * factor
+
+if __name__ == "__main__":
+    from swapped import scaled
+    print(scaled(3.0, None), scaled(3.0, 2.0))
+"""
+
+
+def test_a_cache_that_two_processes_mixed_up_is_not_believed(tmp_path: Path) -> None:
+    """Numba writes its index and its code apart: each may be another process's."""
+    (tmp_path / "swapped.py").write_text(MODULE)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+
+    def printed() -> str:
+        command = [sys.executable, "swapped.py"]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        return result.stdout + result.stderr
+
+    assert printed() == "3.0 6.0\n"
+    first, second = sorted(tmp_path.glob("cache/**/*.nbc"))
+    codes = first.read_bytes(), second.read_bytes()
+    second.write_bytes(codes[0])
+    first.write_bytes(codes[1])
+    assert printed() == "3.0 6.0\n"

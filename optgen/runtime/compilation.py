@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba import njit, types
@@ -10,6 +11,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.sigutils import normalize_signature
 
 
 class _CacheFiles(CompileResultCacheImpl):
@@ -31,17 +33,33 @@ class _CacheFiles(CompileResultCacheImpl):
 class _Cache(FunctionCache):
     _impl_class = _CacheFiles
 
+    def _load_overload(self, signature: Any, target_context: Any) -> Any:
+        # Two processes that add to one cache at once may put the code of one signature where its
+        # index says another; an argument that is None there is not looked at.
+        found = super()._load_overload(signature, target_context)
+        wanted, _ = normalize_signature(signature)
+        return found if found is None or found.signature.args == wanted else None
+
 
 def driver(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: IEEE division, no fastmath, cached on disk."""
     # The first call compiles; defining a function, and so importing its module, does not.
     compiled: Any = njit(error_model="numpy")(function)
     compiled._cache = _Cache(function)
+    add = compiled.add_overload
+
+    def add_with_environments(result: Any) -> None:
+        # Those of parts are set by nobody else; what prints or raises needs them.
+        for environment in result._find_referenced_environments():
+            result.codegen.set_env(environment.env_name, environment)
+        add(result)
+
+    compiled.add_overload = add_with_environments
     return compiled
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a generated function that compiled code alone calls, as a part of its callers.
+    """Compile a generated function that compiled code alone calls, always inlined.
 
     Tables are dozens of words to hand over, and arrays whose owners would be counted, which takes
     longer than the elements of a small variable.
@@ -79,7 +97,7 @@ class _PartPipeline(Compiler):
 
 
 def _without_entries(flags: Any) -> Any:
-    """Return the flags by which Numba makes nothing that Python or C could call."""
+    """Set the flags by which Numba makes nothing that Python or C could call; return them."""
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     return flags
 
@@ -87,8 +105,8 @@ def _without_entries(flags: Any) -> Any:
 def part_of_kernel(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function that compiled code alone calls, once for all constants that it is given.
 
-    The cache entries of its callers hold the result, so that it has none.  If Python calls it, it
-    is compiled once more, on its own.
+    The cache entries of its callers hold the result, so that it has none, and what Numba shows of
+    its code is not optimised.  If Python calls it, it is compiled once more, on its own.
     """
     options |= {"error_model": "numpy", "pipeline_class": _PartPipeline}
     compiled: Any = njit(**options)(function)
@@ -97,8 +115,12 @@ def part_of_kernel(function: Callable[..., Any], **options: Any) -> Any:
     def of_types(arguments: Any, keywords: Any) -> Any:
         return of_literals([types.unliteral(argument) for argument in arguments], keywords)
 
+    @cache
+    def alone() -> Any:
+        return njit(error_model="numpy")(function)
+
     def remember(result: Any) -> None:
-        # Callers refer to it by this, and otherwise by what Python calls.
+        # The key of its implementation is usually what Python calls, which it lacks.
         found = result._replace(entry_point=object())
         found.target_context.insert_user_function(found.entry_point, found.fndesc, [found.library])
         compiled.overloads[tuple(found.signature.args)] = found
@@ -106,5 +128,5 @@ def part_of_kernel(function: Callable[..., Any], **options: Any) -> Any:
     compiled._compiler._customize_flags = _without_entries
     compiled.get_call_template = of_types
     compiled.add_overload = remember
-    compiled._compile_for_args = lambda *arguments: njit(error_model="numpy")(function)
+    compiled._compile_for_args = lambda *arguments: alone()
     return compiled

@@ -1,7 +1,7 @@
 """What generated drivers call: views without owners, and pieces of work on one thread or all.
 
-A driver is compiled once for both.  It is told by what function pieces are spread over threads, if
-at all, so that no loop is compiled again for threads, or hands them dozens of arrays.
+A driver is compiled once for both: it is told by what function pieces are spread over threads, if
+at all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from numba import get_num_threads, prange, types
 from numba.core import cgutils
+from numba.core.callconv import errcode_t, excinfo_ptr_t
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from optgen.runtime.compilation import callback
@@ -19,14 +21,13 @@ from optgen.runtime.compilation import callback
 ir: Any = cgutils.ir
 _WORD = ir.IntType(64)
 _POINTER = ir.IntType(8).as_pointer()
+_CODE = errcode_t
 _PIECES = ir.FunctionType(ir.VoidType(), [_POINTER, _WORD, _WORD])
 """Runs the pieces of a range: where its arguments are, the first piece, one behind the last."""
 
-_SPREAD = ir.FunctionType(ir.VoidType(), [_WORD, _WORD, _WORD, _WORD])
+_SPREAD = ir.FunctionType(_POINTER, [_WORD, _WORD, _WORD, _WORD])
 """Spreads pieces over threads: addresses of what runs them and of its arguments, how many pieces
-there are, how many threads."""
-
-_FAILED = "expected memory for a copy of elements that lie apart, of which none is left"
+there are, how many threads; what it returns means nothing."""
 
 ONE_THREAD = 0, 1
 """What makes ``for_each`` run pieces in the calling thread."""
@@ -80,15 +81,17 @@ def for_each(
 
     Args:
         typing_context: Numba's, which hands it over.
-        threads: ``ONE_THREAD`` or ``all_threads()``, int64[2].
-        places: how many pieces there are, or int64[n], what stands for each of them.
+        threads: ``ONE_THREAD`` or ``all_threads()``.
+        places: how many pieces there are, or int64[n] in C order, what stands for each of them.
         function: is called with the index of a piece, or what stands for it, in front of the
-            others; memory is the only thing that it may lack.
+            others, and returns nothing. Its error is raised when all the others have been run.
         arguments: a tuple, the other arguments; pieces borrow its arrays, see ``borrowed``.
 
     Raises:
-        MemoryError: a piece found no memory; the others have been run.
+        TypingError: where it is compiled, if ``places`` is anything else.
     """
+    if not (isinstance(places, types.Integer) or places == types.Array(types.int64, 1, "C")):
+        raise TypingError(f"expected a number of pieces, or int64[n] in C order, received {places}")
     wanted = function.get_call_type(typing_context, (types.int64, *arguments), {})
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -108,9 +111,9 @@ def for_each(
                 builder.call(function_there, [*words, count, number])
             with here:
                 builder.call(pieces, [address, _WORD(0), count])
-        failed = builder.load(frame.failed(builder, memory))
-        with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
-            context.call_conv.return_user_exc(builder, MemoryError, (_FAILED,))
+        status = frame.status(memory)
+        with builder.if_then(status.is_error, likely=False):
+            context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
     return types.void(threads, places, function, arguments), generate
@@ -130,18 +133,30 @@ class _Frame:
         self._context, self._builder = context, builder
         self._places, self._arguments = places, arguments
         kinds = [context.get_value_type(kind) for kind in (places, arguments)]
-        self._type = ir.LiteralStructType([*kinds, _WORD])
+        # What follows says how a piece failed, as compiled functions tell their callers.
+        self._type = ir.LiteralStructType([*kinds, _CODE, _WORD])
 
     def filled(self, places: Any, arguments: Any) -> Any:
-        """Return the frame of a call, which no piece has failed yet."""
+        """Return the frame of a call, of which no piece has failed yet."""
         memory = cgutils.alloca_once(self._builder, self._type)
-        for index, value in enumerate((places, arguments, _WORD(0))):
+        for index, value in enumerate((places, arguments, _CODE(0), _WORD(0))):
             self._builder.store(value, cgutils.gep_inbounds(self._builder, memory, 0, index))
         return memory
 
-    def failed(self, builder: Any, memory: Any) -> Any:
-        """Return where it is noted that a piece has failed."""
-        return cgutils.gep_inbounds(builder, memory, 0, 2)
+    def status(self, memory: Any) -> Any:
+        """Return how the pieces of a call ended, as if one function had run them."""
+        code, error = self._loaded(self._builder, memory, 2), self._loaded(self._builder, memory, 3)
+        error = self._builder.inttoptr(error, excinfo_ptr_t)
+        return self._context.call_conv._get_return_status(self._builder, code, error)
+
+    def _loaded(self, builder: Any, memory: Any, index: int) -> Any:
+        return builder.load(cgutils.gep_inbounds(builder, memory, 0, index))
+
+    def _note(self, builder: Any, memory: Any, status: Any) -> None:
+        """Note how a piece failed; of several, one of them is reported."""
+        error = builder.ptrtoint(status.excinfoptr, _WORD)
+        builder.store(error, cgutils.gep_inbounds(builder, memory, 0, 3))
+        builder.store(status.code, cgutils.gep_inbounds(builder, memory, 0, 2))
 
     def count(self, places: Any) -> Any:
         """Return how many pieces there are."""
@@ -157,16 +172,14 @@ class _Frame:
             signature: its types.
         """
         context, module = self._context, self._builder.module
-        name = module.get_unique_name("pieces")
-        function = ir.Function(module, _PIECES, name)
+        name = described.qualname.rpartition(".")[2]
+        function = ir.Function(module, _PIECES, module.get_unique_name(f"{name}_pieces"))
         function.linkage = "internal"
         # It would be compiled twice, once for the calling thread.
         function.attributes.add("noinline")
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         memory = builder.bitcast(function.args[0], self._type.as_pointer())
-        places, packed = (
-            builder.load(cgutils.gep_inbounds(builder, memory, 0, index)) for index in range(2)
-        )
+        places, packed = (self._loaded(builder, memory, index) for index in range(2))
         packed = without_owner(context, builder, self._arguments, packed)
         rest = [
             context.cast(builder, value, found, wanted)
@@ -186,7 +199,7 @@ class _Frame:
                 builder, callee, signature.return_type, signature.args, [place, *rest]
             )
             with builder.if_then(status.is_error, likely=False):
-                builder.store(_WORD(1), self.failed(builder, memory))
+                self._note(builder, memory, status)
         builder.ret_void()
         return function
 
