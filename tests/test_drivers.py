@@ -16,10 +16,12 @@ from numba.core.errors import TypingError
 from optgen.runtime.compilation import driver, kernel
 from optgen.runtime.drivers import ONE_THREAD, all_threads, for_each
 
-THREADS = pytest.mark.parametrize("threads", [ONE_THREAD, all_threads()], ids=["one", "all"])
 COUNTS = (0, 1, 2, 3, 7, 1000)
 
-Array = np.ndarray[Any, Any]
+
+@pytest.fixture(params=["one", "all"])
+def threads(request: pytest.FixtureRequest) -> tuple[int, int]:
+    return ONE_THREAD if request.param == "one" else all_threads()
 
 
 @kernel
@@ -71,7 +73,6 @@ def fail(threads: Any, sizes: Any, seen: Any) -> None:
     for_each(threads, sizes.size, refuse, (sizes, seen))
 
 
-@THREADS
 @pytest.mark.parametrize("number", COUNTS)
 def test_each_piece_is_run_once(threads: tuple[int, int], number: int) -> None:
     seen, numbers = np.zeros(number + 1), np.arange(number + 1.0)
@@ -79,7 +80,6 @@ def test_each_piece_is_run_once(threads: tuple[int, int], number: int) -> None:
     assert seen.tolist() == [*(3.0 * numbers[:number]), 0.0]
 
 
-@THREADS
 @pytest.mark.parametrize("number", COUNTS)
 def test_pieces_may_be_called_by_what_stands_for_them(
     threads: tuple[int, int], number: int
@@ -89,7 +89,6 @@ def test_pieces_may_be_called_by_what_stands_for_them(
     assert seen.tolist() == [0.0, *([1.0, 0.0] * number)]
 
 
-@THREADS
 def test_a_driver_may_have_several_loops_of_one_function(threads: tuple[int, int]) -> None:
     seen = np.zeros(100)
     twice(threads, seen)
@@ -108,7 +107,6 @@ def test_all_threads_are_those_that_numba_is_set_to_use() -> None:
     assert all_threads()[0] == all_threads()[0] != 0
 
 
-@THREADS
 def test_the_error_of_a_piece_is_raised_and_the_others_run(threads: tuple[int, int]) -> None:
     sizes, seen = np.full(50, 8), np.zeros(50)
     sizes[20] = -1
@@ -119,7 +117,6 @@ def test_the_error_of_a_piece_is_raised_and_the_others_run(threads: tuple[int, i
     fail(threads, sizes, seen)
 
 
-@THREADS
 def test_a_piece_may_print(threads: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
     say(threads, 3)
     assert sorted(capfd.readouterr().out.split()) == ["0", "1", "2"]

@@ -10,7 +10,7 @@ import numpy as np
 from optgen.runtime.arrays import Array, check_variable, check_writable
 from optgen.runtime.description import Mode
 from optgen.runtime.gradients import GradientReader
-from optgen.runtime.launch import PARALLEL_FROM, launch
+from optgen.runtime.launch import PARALLEL_FROM, launch, threads_for
 from optgen.runtime.phases import PreparedPhase, Scalars
 from optgen.runtime.plan import Group, Participants, Selection, make_group
 from optgen.runtime.values import Tensor
@@ -144,6 +144,7 @@ class HostTables:
             New values of step slots, for the caller to store.
         """
         new_values: list[tuple[str, float]] = []
+        threads = [threads_for(selection.elements) for selection in selections]
         value = scalars.__getitem__
         for prepared in phases:
             phase = prepared.phase
@@ -153,12 +154,12 @@ class HostTables:
                     scalars[name] = results[place]
             values = phase.scalars(*map(value, phase.inputs))
             stages = prepared.stages(scalars)
-            for group, selection in zip(self.groups, selections, strict=True):
+            for index, (group, selection) in enumerate(zip(self.groups, selections, strict=True)):
                 if selection.rows.size:
                     part = selection.rehearsal() if rehearsal else selection
                     tables = group.tables(part, phase)
                     arguments = (group.like, tables, values, stages, average, accumulator)
-                    launch(phase, selection.elements, arguments)
+                    launch(phase, threads[index], arguments)
             for name, column in prepared.sums:
                 total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)
                 scalars[name] = total
@@ -177,7 +178,7 @@ class HostTables:
 def _participants(present: tuple[Selection, ...], absent: tuple[Selection, ...]) -> Participants:
     # A selection of nothing is not launched at all, so that one of something is another kind.
     kind = tuple((s.rows.size > 0, s.elements >= PARALLEL_FROM) for s in (*present, *absent))
-    return Participants(present, absent, kind, any(large for _, large in kind))
+    return Participants(present, absent, kind)
 
 
 def _sum_over_variables(

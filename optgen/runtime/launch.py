@@ -32,31 +32,35 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def may_run_in_parallel() -> bool:
-    """Say whether a launch that is large enough runs on several threads."""
-    return not _in_forked_child and numba.get_num_threads() > 1
+def threads_for(elements: int) -> tuple[int, int]:
+    """Return what a driver is told of threads; compiles what it needs for several.
+
+    Numba takes longer to say how many there are than a driver takes for a small variable: it is
+    asked once for all phases.
+
+    Args:
+        elements: how many elements a launch covers in all.
+    """
+    several = numba.config.NUMBA_NUM_THREADS > 1 and not _in_forked_child
+    if elements < PARALLEL_FROM or not several:
+        return ONE_THREAD
+    threads = all_threads()
+    return threads if threads[1] > 1 else ONE_THREAD
 
 
-def launch(phase: Phase, elements: int, arguments: tuple[Any, ...]) -> None:
+def launch(phase: Phase, threads: tuple[int, int], arguments: tuple[Any, ...]) -> None:
     """Run one phase over the variables of one dtype.
 
     Args:
         phase: its driver.
-        elements: how many elements the launch covers in all.
-        arguments: the driver's other arguments.
+        threads: the driver's first argument.
+        arguments: its others.
     """
-    if elements < PARALLEL_FROM or not may_run_in_parallel():
-        phase.driver(ONE_THREAD, *arguments)
-    else:
-        _launch_in_parallel(phase, arguments)
-
-
-def _launch_in_parallel(phase: Phase, arguments: tuple[Any, ...]) -> None:
     global _needs_lock
-    if not _needs_lock:
-        phase.driver(all_threads(), *arguments)
+    if threads is ONE_THREAD or not _needs_lock:
+        phase.driver(threads, *arguments)
         return
     with _lock:
-        phase.driver(all_threads(), *arguments)
+        phase.driver(threads, *arguments)
         # Known only after the first parallel launch of the process.
         _needs_lock = numba.threading_layer() == "workqueue"

@@ -60,15 +60,12 @@ class Participants:
     Attributes:
         present: those with a gradient.
         absent: those without.
-        kind: calls of one program with equal kinds need the same kernels, if launches over
-            several threads are allowed in both or in neither.
-        large: whether a launch may be one over several threads.
+        kind: calls of one program with equal kinds need the same compiled code.
     """
 
     present: Any
     absent: Any
     kind: Hashable
-    large: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from optgen.runtime.description import Mode, StageScalars
-from optgen.runtime.launch import may_run_in_parallel
 from optgen.runtime.notice import noticed
 from optgen.runtime.phases import PreparedPhase, Scalars, prepare
 from optgen.runtime.plan import Participants
@@ -127,8 +126,7 @@ def run_call(
         settings: which common stages are on.
         updates: whether the call updates or only accumulates.
     """
-    parallel = participants.large and may_run_in_parallel()
-    kind = (id(program), updates, parallel, participants.kind)
+    kind = (id(program), updates, participants.kind)
     if kind not in state.rehearsed:
         with noticed("compiling kernels, which the next start finds in Numba's cache"):
             _launch_all(program, state, participants, dict(scalars), settings, updates, True)
