@@ -54,11 +54,12 @@ def forked_child() -> None:
     optimizer = everything_on("sgd")
     optimizer.apply(gradients[:1], [w])
     optimizer.apply(gradients[1:2], [w])
-    sys.stdout.flush()
     child = os.fork()
     for gradient in gradients[2:]:
         optimizer.apply([gradient])
-    print("sgd", digest([array.tobytes() for array in [w, *optimizer.variables]]), flush=True)
+    line = f"sgd {digest([array.tobytes() for array in [w, *optimizer.variables]])}\n"
+    # One write each: both may be at it, and what print buffers goes out in pieces.
+    os.write(sys.stdout.fileno(), line.encode())
     if child == 0:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
