@@ -5,6 +5,7 @@ The names in brackets are rows of the list of bugs that optimizers have had.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -15,9 +16,9 @@ import numpy as np
 import pytest
 
 from optgen import Variable
-from optgen.optimizers import SGD, Adagrad, Adam, NovoGrad, Rprop
+from optgen.optimizers import SGD, Adagrad, Adam, NovoGrad, Rprop, ScheduleFreeAdamW
 from optgen.runtime import Hyperparameter
-from optgen.runtime.arguments import COMMON
+from optgen.runtime.arguments import COMMON, checked, not_zero
 from optgen.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -237,6 +238,29 @@ def test_a_callable_is_not_zero_for_modes_and_the_mode_stays() -> None:
     assert NovoGrad(weight_decay=lambda: 0.0)._mode.name == NovoGrad(weight_decay=0.1)._mode.name
     with pytest.raises(ValueError, match="weight_decay: cannot change .*construct a new one"):
         SGD(weight_decay=lambda: 0.1).weight_decay = None
+
+
+def test_a_number_for_modes_is_one_that_the_hyperparameter_may_be() -> None:
+    bounds = [None, -2.0, -1.0, 0.0, 0.25, 1.0, 5.0]
+    for low, high in itertools.product(bounds, bounds):
+        for ends in itertools.product((False, True), repeat=2):
+            if low is not None and high is not None and (low > high or (low == high and any(ends))):
+                continue
+            h = Hyperparameter("x", "float", None, low, high, *ends, optional=True)
+            number = not_zero(h)
+            assert number != 0
+            if (low, high) != (0.0, 0.0):
+                assert checked(h, number) == number
+
+
+def test_what_a_callable_gives_is_within_the_bounds() -> None:
+    optimizer = Adam(beta_1=lambda: 1.0)
+    w = np.ones(3)
+    with pytest.raises(ValueError, match="beta_1: expected a finite number >= 0 and < 1, or"):
+        optimizer.apply([np.ones(3)], [w])
+    assert w.tolist() == [1.0] * 3
+    with pytest.raises(ValueError, match="beta_1: expected a finite number > 0 and <= 1, or a cal"):
+        ScheduleFreeAdamW(beta_1=0.0)
 
 
 def test_callables_and_schedules_that_cannot_be_asked_are_refused() -> None:

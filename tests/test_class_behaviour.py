@@ -184,6 +184,7 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
         h.name: edge
         for h in generated(spec).hyperparameters
         if h.maximum == 1.0 and h.minimum == 0.0
+        if not (h.exclusive_maximum if edge else h.exclusive_minimum)
     }
     mode = "momentum" if spec == "sgd" and edge else last_mode(spec)
     if spec == "sgd" and not edge:

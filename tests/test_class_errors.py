@@ -51,7 +51,7 @@ def refused_values(h: Hyperparameter) -> Iterator[Any]:
         if h.minimum is not None:
             yield h.minimum if h.exclusive_minimum else h.minimum - step
         if h.maximum is not None:
-            yield h.maximum + step
+            yield h.maximum if h.exclusive_maximum else h.maximum + step
     if not h.optional:
         yield None
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 from optgen.frontend.common import COMMON_HYPERPARAMETERS, STAGES
 from optgen.frontend.names import CLASS_MEMBERS, COMMON_ARGUMENTS, STAGE_NAMES
 from optgen.passes import compile_mode
-from optgen.runtime import Optimizer
+from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from tests.oracle import compiled, generated, spec_names
 
 
-def test_names_kinds_and_defaults_are_the_same_on_both_sides() -> None:
-    compiler = [(h.name, h.kind, h.default, h.optional) for h in COMMON_HYPERPARAMETERS]
-    runtime = [(h.name, h.kind, h.default, h.optional) for h in COMMON]
-    assert compiler == runtime
-    assert [h.per_variable for h in COMMON_HYPERPARAMETERS] == [h.per_variable for h in COMMON]
+def test_declarations_are_the_same_on_both_sides() -> None:
+    names = [field.name for field in dataclasses.fields(Hyperparameter)]
+    compiler = [[getattr(h, name) for name in names] for h in COMMON_HYPERPARAMETERS]
+    assert compiler == [[getattr(h, name) for name in names] for h in COMMON]
 
 
 def test_constructors_take_their_own_arguments_then_the_common_ones() -> None:

@@ -26,6 +26,8 @@ HYPERPARAMETERS = {
         Hyperparameter("momentum", "float", 0.0, minimum=0.0, maximum=1.0),
         Hyperparameter("threshold", "float", None, optional=True),
         Hyperparameter("steps", "int", 5, minimum=1),
+        Hyperparameter("beta", "float", 0.5, 0.0, 1.0, True, True),
+        Hyperparameter("few", "int", 1, 0, 3, True, True),
         Hyperparameter("nesterov", "bool", False),
         Hyperparameter("kind", "choice", "hard", choices=("hard", "smooth")),
     )
@@ -118,6 +120,10 @@ def test_condition_as_python(text: str, optional: tuple[str, ...], expected: str
         ("threshold", [None], [("threshold is None", None), ("threshold is not None", 0.0)]),
         ("steps", [1, 2], [("steps == 1", 1), ("steps == 2", 2), ("steps > 2", 3)]),
         ("steps", [1.5], [("steps < 1.5", 1), ("steps > 1.5", 2)]),
+        ("beta", [0, 1], [("0 < beta < 1", 0.5)]),
+        ("beta", [], [("", 0.5)]),
+        ("few", [1], [("few == 1", 1), ("few > 1", 2)]),
+        ("few", [0, 1, 2, 3], [("few == 1", 1), ("few == 2", 2)]),
     ],
 )
 def test_cells(

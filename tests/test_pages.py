@@ -242,21 +242,25 @@ def test_choices_bounds_and_none_are_told() -> None:
         b"""
 name = "Chooser"
 summary = "All kinds of arguments."
-update = 'w = w - learning_rate * g * a * n'
+update = 'w = w - learning_rate * g * a * n * b * c'
 [hyperparameters]
 learning_rate = { default = 0.5, min = 0.0, doc = "Size." }
 a = { default = 0.5, max = 2.5, doc = "Factor." }
 n = { default = 3, min = 1, max = 9, doc = "Count." }
+b = { default = 0.5, min = 0.0, below = 1.0, doc = "Fraction." }
+c = { default = 0.5, above = 0.0, doc = "Divisor." }
 """,
         "chooser.toml",
     )
     text = driver.pages([optimizer], "mine")[1].text
     arguments = rows(sections(text)["Arguments"])
-    assert [arguments[name][1] for name in ("learning_rate", "a", "n")] == [
+    assert [arguments[name][1] for name in ("learning_rate", "a", "n", "b", "c")] == [
         "number, at least 0",
         "number, at most 2.5",
         "integer from 1 to 9",
+        "number, at least 0 and below 1",
+        "number, above 0",
     ]
-    assert arguments["clipnorm"][1] == "number, at least 0; or `None`"
+    assert arguments["clipnorm"][1] == "number, above 0; or `None`"
     assert ">>> from mine import Chooser" in text
     assert "Mode" not in sections(text)["Update rule"]

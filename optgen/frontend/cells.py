@@ -101,8 +101,7 @@ def cells_of(
 
 def _number_cells(hyperparameter: Hyperparameter, numbers: list[float]) -> Iterator[Cell]:
     name, whole = hyperparameter.name, hyperparameter.kind == "int"
-    low = -math.inf if hyperparameter.minimum is None else hyperparameter.minimum
-    high = math.inf if hyperparameter.maximum is None else hyperparameter.maximum
+    low, high = hyperparameter.smallest, hyperparameter.largest
     edges = [-math.inf, *numbers, math.inf]
     for left, right in itertools.pairwise(edges):
         if left > -math.inf and low <= left <= high and (not whole or left == int(left)):

@@ -153,15 +153,17 @@ def _check_module(module: str, report: Report) -> None:
 
 
 def _hyperparameter(name: str, spec: HyperparameterSpec) -> Hyperparameter:
-    default, minimum, maximum = spec.default, _bound(spec, spec.min), _bound(spec, spec.max)
+    default = spec.default
     if spec.kind == "float" and isinstance(default, int):
         default = float(default) if is_sound(default) else None
     return Hyperparameter(
         name,
         spec.kind,
         default,
-        minimum,
-        maximum,
+        _bound(spec, spec.min if spec.above is None else spec.above),
+        _bound(spec, spec.max if spec.below is None else spec.below),
+        spec.above is not None,
+        spec.below is not None,
         spec.optional,
         tuple(spec.choices or ()),
         spec.doc,

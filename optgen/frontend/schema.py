@@ -30,6 +30,10 @@ MAX_EXAMPLES = 256
 DEFAULT_MODE = "default"
 """The mode of a spec without modes."""
 
+LOWER_BOUNDS, UPPER_BOUNDS = ("min", "above"), ("max", "below")
+"""The keys of bounds, of which a hyperparameter has one of each at most: a bound that is allowed
+itself, and one that is not."""
+
 
 def _word(pattern: str, taken: Iterable[str] = ()) -> JsonDict:
     """What a name must look like, for editors."""
@@ -57,7 +61,11 @@ class HyperparameterSpec(_Table):
     """A constructor argument of the optimizer."""
 
     model_config = ConfigDict(
-        title="Hyperparameter", json_schema_extra={"anyOf": [{"required": ["default"]}, _GIVEN]}
+        title="Hyperparameter",
+        json_schema_extra={
+            "anyOf": [{"required": ["default"]}, _GIVEN],
+            "not": {"anyOf": [{"required": [*keys]} for keys in (LOWER_BOUNDS, UPPER_BOUNDS)]},
+        },
     )
 
     type: Literal["float", "int", "bool", "choice"] | None = Field(
@@ -70,6 +78,12 @@ class HyperparameterSpec(_Table):
     )
     min: int | float | None = Field(None, description="The smallest allowed value.", examples=[0.0])
     max: int | float | None = Field(None, description="The largest allowed value.", examples=[1.0])
+    above: int | float | None = Field(
+        None, description="What every value must be above, in place of `min`.", examples=[0.0]
+    )
+    below: int | float | None = Field(
+        None, description="What every value must be below, in place of `max`.", examples=[1.0]
+    )
     optional: bool = Field(False, description="Whether None is allowed.")
     choices: list[str] | None = Field(
         None,
@@ -81,6 +95,12 @@ class HyperparameterSpec(_Table):
         description="What it does, for the documentation of the class.",
         examples=["How far a step goes along the gradient."],
     )
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The bounds that are given, by their keys."""
+        found = {key: getattr(self, key) for key in (*LOWER_BOUNDS, *UPPER_BOUNDS)}
+        return {key: bound for key, bound in found.items() if bound is not None}
 
     @property
     def kind(self) -> str:

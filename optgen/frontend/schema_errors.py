@@ -8,7 +8,14 @@ from pydantic import ValidationError
 
 from optgen.frontend.names import nearest, suggestion
 from optgen.frontend.report import Report
-from optgen.frontend.schema import MAX_EXAMPLES, MAX_PARTS, OptimizerSpec, keys_of
+from optgen.frontend.schema import (
+    LOWER_BOUNDS,
+    MAX_EXAMPLES,
+    MAX_PARTS,
+    UPPER_BOUNDS,
+    OptimizerSpec,
+    keys_of,
+)
 from optgen.frontend.schema_repair import without_faults
 from optgen.frontend.toml import Location
 
@@ -16,6 +23,8 @@ _EXPECTED = {
     "optional": "true or false",
     "min": "a number",
     "max": "a number",
+    "above": "a number",
+    "below": "a number",
     "default": "a number, true, false or a word",
     "initial": 'a number, "w" or the name of a hyperparameter',
     "choices": "a list of words",
@@ -29,6 +38,9 @@ _EXPECTED = {
     "modes": "an array of tables, `[[modes]]`",
     "example": "an array of tables, `[[example]]`",
 }
+
+_NEVER_TEXTS = (*LOWER_BOUNDS, *UPPER_BOUNDS, "initial", "tolerance", "optional")
+"""Keys whose values, where they look like numbers, were quoted by mistake."""
 
 
 def validate(data: dict[str, Any], report: Report) -> OptimizerSpec:
@@ -114,8 +126,10 @@ _OTHER_KEYS = {
     "initial": ("init", "initial_value", "initializer", "value", "start", "default"),
     "rate": ("shape", "kind", "per", "scope", "level", "type"),
     "default": ("value", "initial", "val"),
-    "min": ("minimum", "lower", "low", "ge", "gt"),
-    "max": ("maximum", "upper", "high", "le", "lt"),
+    "min": ("minimum", "lower", "low", "ge"),
+    "max": ("maximum", "upper", "high", "le"),
+    "above": ("gt", "exclusive_minimum", "greater", "greater_than"),
+    "below": ("lt", "exclusive_maximum", "less", "less_than"),
     "when": ("condition", "if", "cond", "only_if"),
     "update": ("equations", "equation", "rule", "step", "formula", "code", "algorithm"),
     "references": ("paper", "papers", "citation", "citations", "source", "url"),
@@ -194,7 +208,7 @@ def _type_help(location: Location, value: Any) -> str | None:
         return f'{key} = {{ doc = "..." }}'
     if key in ("update", "before", "after") and isinstance(value, (list, dict)):
         return f"equations are one text, a line each:\n{key} = '''\nw = ...\n'''"
-    if isinstance(value, str) and key in ("min", "max", "initial", "tolerance", "optional"):
+    if isinstance(value, str) and key in _NEVER_TEXTS:
         return f"write `{value}`, without quotes" if is_plain(value) else None
     return None
 

@@ -23,6 +23,8 @@ from optgen.frontend.names import (
 from optgen.frontend.report import Report
 from optgen.frontend.schema import (
     DEFAULT_MODE,
+    LOWER_BOUNDS,
+    UPPER_BOUNDS,
     ExampleSpec,
     HyperparameterSpec,
     OptimizerSpec,
@@ -161,7 +163,7 @@ def _check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -
         report.error("E208", headline, report.index.key(*location, "optional"))
     _check_bounds(name, spec, report)
     _check_choices(name, spec, report)
-    if spec.default is not None:
+    if spec.default is not None and _check_room(name, spec, report):
         problem = value_problem(spec, spec.default)
         if problem is not None:
             code = "E204" if value_has_type(kind, spec.default) else "E208"
@@ -206,28 +208,54 @@ def value_problem(spec: HyperparameterSpec, value: bool | int | float | str) -> 
         return f"is below the minimum {spec.min}"
     if spec.max is not None and value > spec.max:
         return f"is above the maximum {spec.max}"
+    if spec.above is not None and value <= spec.above:
+        return f"is not above {spec.above}"
+    if spec.below is not None and value >= spec.below:
+        return f"is not below {spec.below}"
     return None
 
 
 def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
-    for key, bound in (("min", spec.min), ("max", spec.max)):
+    for key, bound in spec.bounds.items():
         span = report.index.key("hyperparameters", name, key)
-        if bound is None:
-            continue
         if spec.kind not in ("float", "int"):
             report.error("E208", f"`{name}` is not a number, so it has no `{key}`", span)
         elif not is_sound(bound):
             report.error("E204", f"the `{key}` of `{name}` must be a finite number", span)
         elif spec.kind == "int" and not isinstance(bound, int):
             report.error("E208", f"`{name}` is an integer, so its `{key}` must be one", span)
-    if spec.min is not None and spec.max is not None and spec.min > spec.max:
-        report.error(
-            "E204",
-            f"the bounds of `{name}` leave no value",
-            report.index.value("hyperparameters", name, "min"),
-            "",
-            Label(report.index.value("hyperparameters", name, "max"), "below the minimum"),
-        )
+    for inclusive, exclusive in LOWER_BOUNDS, UPPER_BOUNDS:
+        if inclusive in spec.bounds and exclusive in spec.bounds:
+            report.error(
+                "E204",
+                f"`{name}` has both `{inclusive}` and `{exclusive}`",
+                report.index.key("hyperparameters", name, exclusive),
+                "",
+                Label(report.index.key("hyperparameters", name, inclusive), "a bound already"),
+                help=f"keep `{inclusive}` if that number is allowed itself, else `{exclusive}`",
+            )
+
+
+def _check_room(name: str, spec: HyperparameterSpec, report: Report) -> bool:
+    """Report bounds between which there is nothing; return whether there is something."""
+    lower = [key for key in LOWER_BOUNDS if key in spec.bounds]
+    upper = [key for key in UPPER_BOUNDS if key in spec.bounds]
+    if len(lower) != 1 or len(upper) != 1 or not all(map(is_sound, spec.bounds.values())):
+        return True
+    room = spec.bounds[upper[0]] - spec.bounds[lower[0]]
+    refused = ("above" in lower) + ("below" in upper)
+    if room > 0 and spec.kind != "int":
+        return True
+    if room >= refused:
+        return True
+    report.error(
+        "E204",
+        f"the bounds of `{name}` leave no value",
+        report.index.value("hyperparameters", name, lower[0]),
+        "",
+        Label(report.index.value("hyperparameters", name, upper[0]), "nothing is between"),
+    )
+    return False
 
 
 def _check_choices(name: str, spec: HyperparameterSpec, report: Report) -> None:

@@ -6,6 +6,7 @@ form, free of loops.  A `Schedule` orders a Variant into scalar lines and flat l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,7 +26,8 @@ class Hyperparameter:
         name: the argument's name.
         kind: ``float``, ``int``, ``bool`` or ``choice``.
         default: the default value; None for an optional hyperparameter that is off.
-        minimum, maximum: inclusive bounds, None for none.
+        minimum, maximum: bounds, None for none.
+        exclusive_minimum, exclusive_maximum: whether the bounds themselves are refused.
         optional: whether None is allowed.
         choices: the allowed strings of a ``choice``.
         doc: what it does, for the class's docstring.
@@ -38,10 +40,31 @@ class Hyperparameter:
     default: HyperparameterValue
     minimum: float | None = None
     maximum: float | None = None
+    exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
     optional: bool = False
     choices: tuple[str, ...] = ()
     doc: str = ""
     per_variable: bool = False
+
+    @property
+    def smallest(self) -> float:
+        """The smallest number that it may be; minus infinity without a bound."""
+        if self.minimum is None:
+            return -math.inf
+        return self._beside(self.minimum, math.inf) if self.exclusive_minimum else self.minimum
+
+    @property
+    def largest(self) -> float:
+        """The largest number that it may be; infinity without a bound."""
+        if self.maximum is None:
+            return math.inf
+        return self._beside(self.maximum, -math.inf) if self.exclusive_maximum else self.maximum
+
+    def _beside(self, bound: float, towards: float) -> float:
+        if self.kind == "int":
+            return bound + math.copysign(1, towards)
+        return math.nextafter(bound, towards)
 
     @property
     def rate(self) -> Rate:

@@ -169,7 +169,9 @@ def _in_range(hyperparameter: Hyperparameter, value: float) -> bool:
     low, high = hyperparameter.minimum, hyperparameter.maximum
     if low is not None and (value <= low if hyperparameter.exclusive_minimum else value < low):
         return False
-    return high is None or value <= high
+    if high is None:
+        return True
+    return value < high if hyperparameter.exclusive_maximum else value <= high
 
 
 def _refused(hyperparameter: Hyperparameter, value: object) -> ValueError:
@@ -202,7 +204,8 @@ def _number_text(hyperparameter: Hyperparameter) -> str:
         sign = ">" if hyperparameter.exclusive_minimum else ">="
         bounds.append(f"{sign} {hyperparameter.minimum:g}")
     if hyperparameter.maximum is not None:
-        bounds.append(f"<= {hyperparameter.maximum:g}")
+        sign = "<" if hyperparameter.exclusive_maximum else "<="
+        bounds.append(f"{sign} {hyperparameter.maximum:g}")
     return " ".join([text, " and ".join(bounds)]).rstrip()
 
 
@@ -267,10 +270,12 @@ def split_legacy(
 def not_zero(hyperparameter: Hyperparameter) -> float:
     """Return the number that a callable stands for when a mode is chosen.
 
-    The default if that is not zero, else the largest value allowed, or 1 without a bound.
+    The default if that is not zero, else the largest value allowed, or one near a bound.
     """
     h = hyperparameter
-    if h.default:
-        return float(h.default)
-    largest = max(1.0, h.minimum or 0.0) if h.maximum is None else h.maximum
-    return float(largest or h.minimum or 1.0)
+    low = -math.inf if h.minimum is None else h.minimum
+    high = math.inf if h.maximum is None else h.maximum
+    middle = low / 2 + high / 2
+    default = float(h.default or 0.0)
+    candidates = (default, high, 1.0, low, middle, low + 1.0, high - 1.0, high / 2)
+    return next((x for x in candidates if x and math.isfinite(x) and _in_range(h, x)), 1.0)

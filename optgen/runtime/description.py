@@ -18,6 +18,7 @@ class Hyperparameter:
         minimum: smallest value, or None for no bound.
         maximum: largest value, or None for no bound.
         exclusive_minimum: whether ``minimum`` itself is refused.
+        exclusive_maximum: whether ``maximum`` itself is refused.
         optional: whether None is a value.
         choices: the values of a ``"choice"``.
         per_variable: whether kernels read it from a column of the table of one number per
@@ -30,6 +31,7 @@ class Hyperparameter:
     minimum: float | None = None
     maximum: float | None = None
     exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
     optional: bool = False
     choices: tuple[str, ...] = ()
     per_variable: bool = False

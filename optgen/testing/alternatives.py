@@ -40,5 +40,4 @@ def _candidates(h: Hyperparameter, value: Any) -> Iterator[Any]:
 def _allowed(h: Hyperparameter, value: Any) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return True
-    above = h.minimum is None or value >= h.minimum
-    return above and (h.maximum is None or value <= h.maximum)
+    return h.smallest <= value <= h.largest

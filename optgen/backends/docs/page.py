@@ -202,11 +202,12 @@ def _values(row: Hyperparameter) -> str:
 def _range(row: Hyperparameter) -> str:
     kind = "integer" if row.kind == "int" else "number"
     low, high = (_bound(bound) for bound in (row.minimum, row.maximum))
-    if low and high:
+    if low and high and not (row.exclusive_minimum or row.exclusive_maximum):
         return f"{kind} from {low} to {high}"
-    if low:
-        return f"{kind}, at least {low}"
-    return f"{kind}, at most {high}" if high else kind
+    lower = f"{'above' if row.exclusive_minimum else 'at least'} {low}" if low else ""
+    upper = f"{'below' if row.exclusive_maximum else 'at most'} {high}" if high else ""
+    bounds = " and ".join(filter(None, (lower, upper)))
+    return f"{kind}, {bounds}" if bounds else kind
 
 
 def _bound(value: float | None) -> str:

@@ -127,6 +127,10 @@ def _fields(hyperparameter: Hyperparameter) -> list[str]:
         fields.append(f"minimum={hyperparameter.minimum!r}")
     if hyperparameter.maximum is not None:
         fields.append(f"maximum={hyperparameter.maximum!r}")
+    if hyperparameter.exclusive_minimum:
+        fields.append("exclusive_minimum=True")
+    if hyperparameter.exclusive_maximum:
+        fields.append("exclusive_maximum=True")
     if hyperparameter.optional:
         fields.append("optional=True")
     if hyperparameter.choices:
