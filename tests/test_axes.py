@@ -221,16 +221,17 @@ def test_chunks_cover_every_element_once_and_units_are_whole_panels(chunk: int) 
     mode = generated("adafactor")().select_mode()
     tables = make_axis_tables(variables, mode, chunk)
     covered = [np.zeros(variable.size, int) for variable in variables]
-    for variable, offset, length, _ in tables.chunks.tolist():
+    chunks, fixed = tables.everything.chunks, tables.fixed
+    for variable, offset, length, _ in chunks.tolist():
         covered[variable][offset : offset + length] += 1
     assert all((counts == 1).all() for counts in covered)
     for variable, first, stop in tables.everything.units.tolist():
-        rows, columns = tables.shapes[variable, 1:].tolist()
-        start = tables.chunks[first, 1]
-        end = tables.chunks[stop - 1, 1] + tables.chunks[stop - 1, 2]
+        rows, columns = fixed["shapes"][variable, 1:].tolist()
+        start = chunks[first, 1]
+        end = chunks[stop - 1, 1] + chunks[stop - 1, 2]
         for border in (start // columns, end // columns):
             in_matrix = border % rows
-            assert in_matrix % tables.panels[variable, 2] == 0
+            assert in_matrix % fixed["panels"][variable, 2] == 0
 
 
 # Kernels ---------------------------------------------------------------------------------

@@ -66,10 +66,11 @@ def outcome(reader: GradientReader, given: Sequence[Any]) -> Any:
             # An array that was made of a number, each time another one.
             index, row = reader._tables.places[position]
             reader._tables.groups[index].pointers[row, 1] = -1
-    tables = [
-        (np.where(group.blocks[:, 1], group.pointers[:, 1], 0).tolist(), group.layout[:, 1].copy())
-        for group in reader._tables.groups
-    ]
+    tables = []
+    for group in reader._tables.groups:
+        is_filled = group.everything.fixed["blocks"][:, 1] > 0
+        addresses = np.where(is_filled, group.pointers[:, 1], 0).tolist()
+        tables.append((addresses, group.layout[:, 1].copy()))
     kind = reader._latest is found
     reader._forget_layouts()
     return found.participants.kind, list(found.missing), str(tables), kind

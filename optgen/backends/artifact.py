@@ -14,9 +14,10 @@ from optgen import __version__
 # The runtime files whose functions are compiled into generated kernels: Numba's cache does not
 # notice when they change, so each generated file names what they held.
 COMPILED_IN = {
-    "cpu": ("compilation.py", "kernels.py", "drivers.py"),
+    "cpu": ("compilation.py", "tables.py", "kernels.py", "drivers.py"),
     "cpu_axes": (
         "compilation.py",
+        "tables.py",
         "kernels.py",
         "drivers.py",
         "axis_kernels.py",

@@ -22,7 +22,7 @@ _OWN_NAMES = frozenset(
     "maxima_of_rows panels run runs scratch shapes spread_columns spread_matrices spread_rows "
     "starts sum_matrices sums_of_columns sums_of_rows units unit variable variable_number width "
     "column panel_sums kernel_if number_of_column number_of_row range_of_block tanh "
-    "variable_of_block driver for_each threads UNITS arguments".split()
+    "variable_of_block driver for_each threads tables_at arguments".split()
 )
 
 # The names of phases, of the functions made for them, and of temporary values.

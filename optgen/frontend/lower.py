@@ -25,13 +25,14 @@ from optgen.frontend.conditions import (
 )
 from optgen.frontend.equations import parse_equations
 from optgen.frontend.examples import check_examples
+from optgen.frontend.hyperparameter_checks import is_sound
 from optgen.frontend.modes import Block, LoweredMode, ModeScope, lower_mode
 from optgen.frontend.names import LOWER_WORD
 from optgen.frontend.report import Report
 from optgen.frontend.schema import DEFAULT_MODE, HyperparameterSpec, OptimizerSpec, SlotSpec
 from optgen.frontend.schema_errors import validate
 from optgen.frontend.source import Source, on_one_line
-from optgen.frontend.spec_checks import check_spec, is_sound
+from optgen.frontend.spec_checks import check_spec
 from optgen.frontend.toml import SpanIndex, parse_toml, read_toml
 from optgen.frontend.usage import check_usage
 from optgen.ir.program import Hyperparameter, HyperparameterValue, Mode, Program, Slot

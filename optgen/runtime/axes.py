@@ -1,14 +1,13 @@
 """The tables of numbers per matrix, row, column and index of variables, built once at build.
 
-What stands in them is said in ``axis_kernels.py``.
+What stands in them is said in ``tables.py``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +29,21 @@ class AxisSelection:
     Attributes:
         runs: int64[n, 3]: variable, first matrix, matrix behind the last.
         units: int64[m, 3]: variable, first chunk, chunk behind the last.
+        chunks: int64[k, 4]: the chunks of all units, those of others included.
     """
 
     runs: Table
     units: Table
+    chunks: Table
 
     def of(self, chosen: NDArray[np.bool_]) -> AxisSelection:
         """Return the part for variables that are chosen."""
-        return AxisSelection(
-            self.runs[chosen[self.runs[:, 0]]], self.units[chosen[self.units[:, 0]]]
-        )
+        runs, units = chosen[self.runs[:, 0]], chosen[self.units[:, 0]]
+        return AxisSelection(self.runs[runs], self.units[units], self.chunks)
 
     def rehearsal(self) -> AxisSelection:
         """Return a selection of nothing."""
-        return AxisSelection(self.runs[:0], self.units[:0])
+        return AxisSelection(self.runs[:0], self.units[:0], self.chunks)
 
 
 @dataclass(frozen=True)
@@ -54,41 +54,22 @@ class AxisTables:
         names: the names of the columns.
         rates: their rates.
         shapes_of_variables: the shapes of the variables.
-        numbers, starts, shapes, panel_sums, panels: see ``axis_kernels.py``; numbers are never
-            replaced, since slots are views of them.
-        chunks: int64[k, 4]: the chunks of all units.
+        fixed: the tables that all selections have in common, by name.
         everything: the selection of all variables.
     """
 
     names: tuple[str, ...]
     rates: tuple[str, ...]
     shapes_of_variables: tuple[Shape, ...]
-    numbers: NDArray[np.float64]
-    starts: Table
-    shapes: Table
-    panel_sums: NDArray[np.float64]
-    panels: Table
-    chunks: Table
+    fixed: Mapping[str, Array]
     everything: AxisSelection
-
-    def entries(self, part: AxisSelection) -> tuple[Any, ...]:
-        """Return the last entries of a driver's ``tables``, for a launch over a selection."""
-        return (
-            self.numbers,
-            self.starts,
-            self.shapes,
-            self.panel_sums,
-            self.panels,
-            part.runs,
-            part.units,
-        )
 
     def slot(self, row: int, name: str) -> Array:
         """Return the numbers of a variable in the shape that users see, as a view."""
         column = self.names.index(name)
         shape = stored_shape(self.rates[column], self.shapes_of_variables[row])
-        start = int(self.starts[row, column])
-        return self.numbers[start : start + math.prod(shape)].reshape(shape)
+        start = int(self.fixed["starts"][row, column])
+        return self.fixed["numbers"][start : start + math.prod(shape)].reshape(shape)
 
 
 def stacked(shape: Shape) -> tuple[int, int, int]:
@@ -167,13 +148,14 @@ def make_axis_tables(variables: Sequence[Array], mode: Mode, chunk: int) -> Axis
         names,
         rates,
         shapes,
-        numbers,
-        starts,
-        stacks,
-        np.zeros((reductions, length)),
-        panels,
-        chunks,
-        AxisSelection(runs_of(stacks, chunk), units),
+        {
+            "numbers": numbers,
+            "starts": starts,
+            "shapes": stacks,
+            "panel_sums": np.zeros((reductions, length)),
+            "panels": panels,
+        },
+        AxisSelection(runs_of(stacks, chunk), units, chunks),
     )
 
 

@@ -1,21 +1,6 @@
 """What generated CPU kernels are compiled against to combine and spread rows and columns.
 
-The drivers of phases that read or write numbers per matrix, row, column or index have more entries
-in their ``tables`` than ``kernels.py`` says.  A variable is a stack of matrices, which its last two
-axes span; below rank 2 each of its numbers is a matrix of one row and one column.
-
-7. numbers, float64[...]: all of them; those of one variable and column lie together, in C order;
-8. starts, int64[variables, columns]: where they start;
-9. shapes, int64[variables, 3]: matrices, rows of each, columns of each;
-10. panel sums, float64[column reductions, ...]: results for panels, for matrices of several;
-11. panels, int64[variables, 3]: where a variable's results for panels start, panels of each of its
-   matrices, rows of each panel;
-12. runs, int64[n, 3]: variable, first matrix, matrix behind the last: pieces of work on numbers;
-13. units, int64[n, 3]: variable, first chunk, chunk behind the last: pieces of work on elements
-   that are whole panels.
-
-In a phase that combines rows or columns the chunks are parts of units: whole rows, or for rows that
-are longer than a chunk, parts of one row.  The chunks of a unit run one after the other.
+The tables are described in ``tables.py``.
 
 Indices of inner loops are unsigned: a signed one may be negative, which keeps loops from being
 vectorised.  Numba's cache does not notice a change in this file, either.
@@ -29,11 +14,7 @@ import numpy as np
 from numba import uint64
 
 from optgen.runtime.compilation import part_of_kernel
-from optgen.runtime.kernels import BLOCK, CHUNKS, LANES, TENSOR, combined
-
-NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
-"""What stands where in the tables, behind those of every driver."""
-
+from optgen.runtime.kernels import BLOCK, LANES, combined
 
 # Views -----------------------------------------------------------------------------------
 
@@ -41,9 +22,9 @@ NUMBERS, STARTS, SHAPES, PANEL_SUMS, PANELS, RUNS, UNITS = range(7, 14)
 @part_of_kernel
 def _part(tables: Any, run: Any, column: Any, count: Any) -> Any:
     """Return the numbers of a run of matrices that have so many each."""
-    variable, first, stop = tables[RUNS][run, 0], tables[RUNS][run, 1], tables[RUNS][run, 2]
-    start = tables[STARTS][variable, column]
-    return tables[NUMBERS][start + first * count : start + stop * count]
+    variable, first, stop = tables.runs[run, 0], tables.runs[run, 1], tables.runs[run, 2]
+    start = tables.starts[variable, column]
+    return tables.numbers[start + first * count : start + stop * count]
 
 
 @part_of_kernel
@@ -55,25 +36,25 @@ def axis_matrices(tables: Any, run: Any, column: Any) -> Any:
 @part_of_kernel
 def axis_rows(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per row of a run of matrices, as a view."""
-    return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 1])
+    return _part(tables, run, column, tables.shapes[tables.runs[run, 0], 1])
 
 
 @part_of_kernel
 def axis_columns(tables: Any, run: Any, column: Any) -> Any:
     """Return the numbers per column of a run of matrices, as a view."""
-    return _part(tables, run, column, tables[SHAPES][tables[RUNS][run, 0], 2])
+    return _part(tables, run, column, tables.shapes[tables.runs[run, 0], 2])
 
 
 @part_of_kernel
 def matrix_number(tables: Any, run: Any, column: Any) -> Any:
     """Return one of the numbers of the variable of a run of matrices."""
-    return tables[TENSOR][tables[RUNS][run, 0], column]
+    return tables.tensor[tables.runs[run, 0], column]
 
 
 @part_of_kernel
 def variable_number(tables: Any, variable: Any, column: Any) -> Any:
     """Return one of the numbers of a variable."""
-    return tables[TENSOR][variable, column]
+    return tables.tensor[variable, column]
 
 
 @part_of_kernel
@@ -93,24 +74,24 @@ def sum_matrices(sums: Any, rows: Any) -> None:
 @part_of_kernel
 def spread_matrices(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per matrix at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[CHUNKS]
+    chunks = tables.chunks
     variable = chunks[chunk, 0]
-    return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 1:].prod())
+    return _spread_runs(like, tables, chunks[chunk], column, tables.shapes[variable, 1:].prod())
 
 
 @part_of_kernel
 def spread_rows(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per row at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[CHUNKS]
+    chunks = tables.chunks
     variable = chunks[chunk, 0]
-    return _spread_runs(like, tables, chunks[chunk], column, tables[SHAPES][variable, 2])
+    return _spread_runs(like, tables, chunks[chunk], column, tables.shapes[variable, 2])
 
 
 @part_of_kernel
 def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -> Any:
     """Return numbers that belong to so many neighbouring elements each, at each of these."""
     variable, offset, count = chunk[0], chunk[1], chunk[2]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
+    numbers, start = tables.numbers, tables.starts[variable, column]
     out = np.empty(count, like.dtype)
     real = like.dtype.type
     if length == 1:
@@ -131,10 +112,10 @@ def _spread_runs(like: Any, tables: Any, chunk: Any, column: Any, length: Any) -
 @part_of_kernel
 def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
     """Return the numbers per column at each element of a chunk, in the dtype of ``like``."""
-    chunks = tables[CHUNKS]
+    chunks = tables.chunks
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
-    rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
+    numbers, start = tables.numbers, tables.starts[variable, column]
+    rows, columns = tables.shapes[variable, 1], tables.shapes[variable, 2]
     out = np.empty(count, like.dtype)
     real = like.dtype.type
     if rows == 1:
@@ -165,7 +146,7 @@ def spread_columns(like: Any, tables: Any, chunk: Any, column: Any) -> Any:
 @part_of_kernel
 def scratch(tables: Any, chunk: Any) -> Any:
     """Return float64 numbers for the elements of a chunk, to be written."""
-    return np.empty(tables[CHUNKS][chunk, 2])
+    return np.empty(tables.chunks[chunk, 2])
 
 
 @part_of_kernel
@@ -184,10 +165,10 @@ def maxima_of_rows(values: Any, tables: Any, chunk: Any, column: Any) -> None:
 def _combine_rows(
     largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any
 ) -> None:
-    chunks = tables[CHUNKS]
+    chunks = tables.chunks
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
-    numbers, columns = tables[NUMBERS], tables[SHAPES][variable, 2]
-    place = tables[STARTS][variable, column] + offset // columns
+    numbers, columns = tables.numbers, tables.shapes[variable, 2]
+    place = tables.starts[variable, column] + offset // columns
     if columns == 1:
         origin = uint64(place)
         for i in range(uint64(count)):
@@ -274,13 +255,13 @@ def maxima_of_columns(values: Any, tables: Any, chunk: Any, column: Any, reducti
 def _combine_columns(
     largest: Any, initial: Any, values: Any, tables: Any, chunk: Any, column: Any, reduction: Any
 ) -> None:
-    chunks = tables[CHUNKS]
+    chunks = tables.chunks
     variable, offset, count = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
-    rows, columns = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
-    panels, height = tables[PANELS][variable, 1], tables[PANELS][variable, 2]
-    target, start = tables[NUMBERS], tables[STARTS][variable, column]
+    rows, columns = tables.shapes[variable, 1], tables.shapes[variable, 2]
+    panels, height = tables.panels[variable, 1], tables.panels[variable, 2]
+    target, start = tables.numbers, tables.starts[variable, column]
     if panels > 1:
-        target, start = tables[PANEL_SUMS][reduction], tables[PANELS][variable, 0]
+        target, start = tables.panel_sums[reduction], tables.panels[variable, 0]
     if rows == 1:
         origin = uint64(start + offset)
         for i in range(uint64(count)):
@@ -327,12 +308,12 @@ def fold_panels_maximum(variable: Any, tables: Any, column: Any, reduction: Any)
 def _combine_panels(
     largest: Any, initial: Any, variable: Any, tables: Any, column: Any, reduction: Any
 ) -> None:
-    panels, source = tables[PANELS][variable, 1], tables[PANELS][variable, 0]
+    panels, source = tables.panels[variable, 1], tables.panels[variable, 0]
     if panels < 2:
         return
-    numbers, start = tables[NUMBERS], tables[STARTS][variable, column]
-    sums, columns = tables[PANEL_SUMS][reduction], tables[SHAPES][variable, 2]
-    for matrix in range(tables[SHAPES][variable, 0]):
+    numbers, start = tables.numbers, tables.starts[variable, column]
+    sums, columns = tables.panel_sums[reduction], tables.shapes[variable, 2]
+    for matrix in range(tables.shapes[variable, 0]):
         place = uint64(start + matrix * columns)
         for i in range(uint64(columns)):
             numbers[place + i] = initial

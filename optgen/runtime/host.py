@@ -157,7 +157,7 @@ class HostTables:
             for index, (group, selection) in enumerate(zip(self.groups, selections, strict=True)):
                 if selection.rows.size:
                     part = selection.rehearsal() if rehearsal else selection
-                    tables = group.tables(part, phase)
+                    tables = part.tables(phase)
                     arguments = (group.like, tables, values, stages, average, accumulator)
                     launch(phase, threads[index], arguments)
             for name, column in prepared.sums:

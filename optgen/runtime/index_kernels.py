@@ -1,7 +1,7 @@
 """What generated CPU kernels are compiled against for numbers per index of each axis.
 
 The numbers of one axis lie after those of the axis before it.  The tables are described in
-``axis_kernels.py``; a variable of rank 0 has one axis of length 1 there.
+``tables.py``; a variable of rank 0 has one axis of length 1 there.
 
 Numba's cache does not notice a change in this file, either.
 """
@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from optgen.runtime.axis_kernels import NUMBERS, RUNS, SHAPES, STARTS, axis_columns, axis_rows
+from optgen.runtime.axis_kernels import axis_columns, axis_rows
 from optgen.runtime.compilation import part_of_kernel
-from optgen.runtime.kernels import LAYOUT, LENGTHS, RANK
+from optgen.runtime.kernels import LENGTHS, RANK
 
 
 @part_of_kernel
 def _lengths(tables: Any, variable: Any) -> Any:
     """Return the lengths of a variable's axes, as a view."""
-    layout = tables[LAYOUT]
+    layout = tables.layout
     return layout[variable, 0, LENGTHS : LENGTHS + layout[variable, 0, RANK]]
 
 
 @part_of_kernel
 def axis_indices(tables: Any, variable: Any, column: Any) -> Any:
     """Return the numbers per index of a variable, as a view."""
-    start = tables[STARTS][variable, column]
-    return tables[NUMBERS][start : start + _lengths(tables, variable).sum()]
+    start = tables.starts[variable, column]
+    return tables.numbers[start : start + _lengths(tables, variable).sum()]
 
 
 @part_of_kernel
@@ -41,9 +41,9 @@ def index_rows(run: Any, tables: Any, indices: Any, column: Any) -> None:
         indices: the column of the numbers per index.
         column: the column of the results.
     """
-    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
+    variable, matrix = tables.runs[run, 0], tables.runs[run, 1]
     numbers, lengths = axis_indices(tables, variable, indices), _lengths(tables, variable)
-    out, height = axis_rows(tables, run, column), tables[SHAPES][variable, 1]
+    out, height = axis_rows(tables, run, column), tables.shapes[variable, 1]
     leading = lengths.size - 2
     if leading < 0:
         out[:] = numbers[matrix : matrix + out.size]
@@ -64,9 +64,9 @@ def index_rows(run: Any, tables: Any, indices: Any, column: Any) -> None:
 @part_of_kernel
 def index_columns(run: Any, tables: Any, indices: Any, column: Any) -> None:
     """Bring to each column of a run of matrices its number; arguments as for ``index_rows``."""
-    variable, matrix = tables[RUNS][run, 0], tables[RUNS][run, 1]
+    variable, matrix = tables.runs[run, 0], tables.runs[run, 1]
     numbers, lengths = axis_indices(tables, variable, indices), _lengths(tables, variable)
-    out, width = axis_columns(tables, run, column), tables[SHAPES][variable, 2]
+    out, width = axis_columns(tables, run, column), tables.shapes[variable, 2]
     if lengths.size < 2:
         out[:] = numbers[matrix : matrix + out.size]
     if lengths.size < 2 or out.size == 0:
@@ -89,17 +89,17 @@ def index_maxima(
         column_maxima: where those per column are.
         column: where the results are.
     """
-    numbers, lengths = tables[NUMBERS], _lengths(tables, variable)
-    of_rows = tables[STARTS][variable, row_maxima]
-    of_columns = tables[STARTS][variable, column_maxima]
+    numbers, lengths = tables.numbers, _lengths(tables, variable)
+    of_rows = tables.starts[variable, row_maxima]
+    of_columns = tables.starts[variable, column_maxima]
     out, leading = axis_indices(tables, variable, column), lengths.size - 2
     if leading < 0:
         out[:] = numbers[of_rows : of_rows + out.size]
         return
     out[:] = -np.inf
     own = lengths[:leading].sum()
-    height, width = tables[SHAPES][variable, 1], tables[SHAPES][variable, 2]
-    for matrix in range(tables[SHAPES][variable, 0]):
+    height, width = tables.shapes[variable, 1], tables.shapes[variable, 2]
+    for matrix in range(tables.shapes[variable, 0]):
         largest = -np.inf
         for row in range(height):
             number = numbers[of_rows + matrix * height + row]

@@ -1,23 +1,9 @@
 """What generated CPU kernels are compiled with and compiled against.
 
-Generated kernels see variables through tables of addresses (built in ``plan.py``), so that one
-launch takes any number of variables.  The functions here turn a row of those tables into
-one-dimensional arrays, bring scalars to the variables' dtype, and finish reductions in an order
-that depends neither on the number of threads nor on the length of a chunk.  They run in compiled
-code.
-
-A driver's ``tables`` are a tuple of arrays; their rows are the variables of one dtype unless said
-otherwise:
-
-0. chunks, int64[chunks, 4]: variable, first element in C order, length, first block;
-1. rows, int64[n]: the variables that take part, empty ones included;
-2. blocks, int64[variables, 2]: first block, number of blocks;
-3. pointers, int64[variables, streams]: address of the variable, its gradient, its average, its
-   accumulator, its element slots;
-4. layout, int64[variables, 2, 2 + 2 * D]: how the variable (0) and its gradient (1) lie in memory:
-   what to do (see ``IN_PLACE``), number of dimensions, D lengths, D byte strides;
-5. tensor, float64[variables, columns]: one number per variable;
-6. block sums, float64[blocks, reductions].
+Generated kernels see variables through tables of addresses; see ``tables.py``.  The functions here
+turn a row of those tables into one-dimensional arrays, bring scalars to the variables' dtype, and
+finish reductions in an order that depends neither on the number of threads nor on the length of a
+chunk.  They run in compiled code.
 
 What is switched off is None where a driver is compiled, so that nothing is left of it: stages, and
 the arguments ``average`` and ``accumulator``, which are 1 where these are on.
@@ -38,9 +24,6 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from optgen.runtime.compilation import part_of_kernel
-
-CHUNKS, ROWS, BLOCKS, POINTERS, LAYOUT, TENSOR, BLOCK_SUMS = range(7)
-"""What stands where in the tables."""
 
 BLOCK = 4096
 """Elements per partial sum of a reduction; work is divided between chunks at multiples of it."""
@@ -175,7 +158,7 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
 
     Args:
         like: array of the wanted dtype.
-        tables: the driver's tables, see above.
+        tables: the driver's tables.
         chunk: row of the table of chunks.
         stream: column of the table of pointers: 0 the variable, 1 its gradient, then state.
 
@@ -194,7 +177,7 @@ def _compile_elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Callab
 
 @part_of_kernel
 def _elements_of_any(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
-    chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
+    chunks, pointers, layout = tables.chunks, tables.pointers, tables.layout
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     if stream < 2 and layout[variable, stream, KIND] != IN_PLACE:
         return _gathered(like, pointers, layout, variable, stream, offset, length)
@@ -203,7 +186,7 @@ def _elements_of_any(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
 
 @part_of_kernel
 def _elements_in_place(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
-    chunks, pointers = tables[CHUNKS], tables[POINTERS]
+    chunks, pointers = tables.chunks, tables.pointers
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
     return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
 
@@ -225,7 +208,7 @@ def _compile_optional_elements(
 @part_of_kernel
 def number(tables: Any, chunk: Any, column: Any) -> Any:
     """Return one of the numbers, float64, of a chunk's variable."""
-    return tables[TENSOR][tables[CHUNKS][chunk, 0], column]
+    return tables.tensor[tables.chunks[chunk, 0], column]
 
 
 def optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> Any:
@@ -243,15 +226,15 @@ def _compile_optional_number(on: Any, tables: Any, chunk: Any, column: Any) -> C
 @part_of_kernel
 def chunk_sums(tables: Any, chunk: Any) -> Any:
     """Return the block sums of a chunk: float64[its blocks, reductions], to be written."""
-    first = tables[CHUNKS][chunk, 3]
-    count = (tables[CHUNKS][chunk, 2] + BLOCK - 1) // BLOCK
-    return tables[BLOCK_SUMS][first : first + count]
+    first = tables.chunks[chunk, 3]
+    count = (tables.chunks[chunk, 2] + BLOCK - 1) // BLOCK
+    return tables.block_sums[first : first + count]
 
 
 @part_of_kernel
 def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
     """Scatter what ``elements`` gathered of a variable back into it; nothing for a view."""
-    chunks, pointers, layout = tables[CHUNKS], tables[POINTERS], tables[LAYOUT]
+    chunks, pointers, layout = tables.chunks, tables.pointers, tables.layout
     variable, offset = chunks[chunk, 0], chunks[chunk, 1]
     if layout[variable, 0, KIND] == IN_PLACE:
         return
@@ -337,38 +320,30 @@ def _halved(largest: Any, lanes: Any, count: Any) -> Any:
 
 
 @part_of_kernel
-def fold_blocks(
-    rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
-) -> None:
+def fold_blocks(tables: Any, column: Any, reduction: Any) -> None:
     """Add the block sums of each variable in index order; 0.0 for an empty variable.
 
     Args:
-        rows: int64[n], the variables of this launch.
-        blocks: int64[variables, 2], first block and number of blocks of each variable.
-        block_sums: float64[blocks, reductions].
-        tensor: float64[variables, columns], receives the result.
-        column: where in ``tensor``.
-        reduction: column of ``block_sums``.
+        tables: those of the launch.
+        column: where the result goes, in the table of one number per variable.
+        reduction: column of the block sums.
     """
-    _fold_blocks(None, 0.0, rows, blocks, block_sums[:, reduction], tensor[:, column])
+    _fold_blocks(None, 0.0, tables, column, reduction)
 
 
 @part_of_kernel
-def fold_blocks_maximum(
-    rows: Any, blocks: Any, block_sums: Any, tensor: Any, column: Any, reduction: Any
-) -> None:
+def fold_blocks_maximum(tables: Any, column: Any, reduction: Any) -> None:
     """As ``fold_blocks``, but the largest; minus infinity for an empty variable."""
-    _fold_blocks(1, -np.inf, rows, blocks, block_sums[:, reduction], tensor[:, column])
+    _fold_blocks(1, -np.inf, tables, column, reduction)
 
 
 @part_of_kernel
-def _fold_blocks(
-    largest: Any, initial: Any, rows: Any, blocks: Any, block_results: Any, results: Any
-) -> None:
+def _fold_blocks(largest: Any, initial: Any, tables: Any, column: Any, reduction: Any) -> None:
+    rows, blocks, block_sums = tables.rows, tables.blocks, tables.block_sums
     for index in range(rows.size):
         row = rows[index]
         first = blocks[row, 0]
         result = initial
         for block in range(first, first + blocks[row, 1]):
-            result = combined(largest, result, block_results[block])
-        results[row] = result
+            result = combined(largest, result, block_sums[block, reduction])
+        tables.tensor[row, column] = result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -22,6 +23,7 @@ from optgen.runtime.kernels import (
     LENGTHS,
     RANK,
 )
+from optgen.runtime.tables import description_of
 
 CHUNKS = BLOCK, 4 * BLOCK
 """Elements of one piece of work: few, so that threads finish together, or more where there are so
@@ -39,18 +41,45 @@ class Selection:
         rows: int64[n], rows of the variables.
         chunks: int64[m, 4]: row, offset in elements, length, index of the first block.
         elements: number of elements in all.
+        fixed: the tables that all selections of the group have in common, by name.
         axes: the work on rows and columns; None if the mode has no numbers for these.
     """
 
     rows: Table
     chunks: Table
     elements: int
+    fixed: Mapping[str, Array]
     axes: AxisSelection | None = None
 
     def rehearsal(self) -> Selection:
         """Return a selection of nothing that is launched in the same way."""
         axes = None if self.axes is None else self.axes.rehearsal()
-        return Selection(self.rows[:0], self.chunks[:0], self.elements, axes)
+        return Selection(self.rows[:0], self.chunks[:0], self.elements, self.fixed, axes)
+
+    def tables(self, phase: Phase) -> int:
+        """Return the argument ``tables`` of a phase's driver: the address of their description.
+
+        It is valid as long as this selection is kept.
+        """
+        _, address = self._described if phase.panels is None else self._described_by_panels
+        return address
+
+    @cached_property
+    def _described(self) -> tuple[Table, int]:
+        return self._description(self.chunks)
+
+    @cached_property
+    def _described_by_panels(self) -> tuple[Table, int]:
+        assert self.axes is not None
+        return self._description(self.axes.chunks)
+
+    def _description(self, chunks: Table) -> tuple[Table, int]:
+        """Describe the tables with pieces of work; return the description and its address."""
+        tables = {**self.fixed, "rows": self.rows, "chunks": chunks}
+        if self.axes is not None:
+            tables |= {"runs": self.axes.runs, "units": self.axes.units}
+        description = description_of(tables)
+        return description, address_of(description)
 
 
 @dataclass(frozen=True)
@@ -70,29 +99,25 @@ class Participants:
 
 @dataclass(frozen=True)
 class Group:
-    """All variables of one dtype, as the drivers' tables.
+    """All variables of one dtype, as tables.
 
     Attributes:
         like: empty array of the dtype.
         positions: int64[rows], index at build of the variable in each row.
-        blocks: int64[rows, 2]: first block and number of blocks.
         pointers: int64[rows, streams], addresses: variable, gradient, average, accumulator, the
             mode's element slots; 0 for what is off.
         layout: int64[rows, 2, 2 + 2 * D]: how variable and gradient lie in memory.
         tensor: float64[rows, columns], one number per variable; never replaced, since slots are
             views of it.
-        block_sums: float64[blocks, reductions], scratch.
         everything: the selection of all rows.
         axes: the tables of numbers per row, column and index; None if the mode has none.
     """
 
     like: Array
     positions: Table
-    blocks: Table
     pointers: Table
     layout: Table
     tensor: NDArray[np.float64]
-    block_sums: NDArray[np.float64]
     everything: Selection
     axes: AxisTables | None = None
 
@@ -104,25 +129,8 @@ class Group:
         chunks = self.everything.chunks
         chunks = chunks[chosen[chunks[:, 0]]]
         axes = None if self.axes is None else self.axes.everything.of(chosen)
-        return Selection(np.flatnonzero(chosen), chunks, int(chunks[:, 2].sum()), axes)
-
-    def tables(self, part: Selection, phase: Phase) -> tuple[Any, ...]:
-        """Return the argument ``tables`` of a phase's driver that is launched over a selection."""
-        plain = (
-            part.chunks,
-            part.rows,
-            self.blocks,
-            self.pointers,
-            self.layout,
-            self.tensor,
-            self.block_sums,
-        )
-        if not phase.axes:
-            return plain
-        assert self.axes is not None
-        assert part.axes is not None
-        chunks = part.chunks if phase.panels is None else self.axes.chunks
-        return (chunks, *plain[1:], *self.axes.entries(part.axes))
+        rows, elements = np.flatnonzero(chosen), int(chunks[:, 2].sum())
+        return Selection(rows, chunks, elements, self.everything.fixed, axes)
 
 
 def make_group(
@@ -156,22 +164,31 @@ def make_group(
     layout = np.zeros((len(variables), 2, LENGTHS + 2 * axes), np.int64)
     for row, variable in enumerate(variables):
         describe(layout[row, 0], variable, dtype)
+    tensor = np.zeros((len(variables), max(1, columns)))
+    fixed: dict[str, Array] = {
+        "blocks": blocks,
+        "pointers": pointers,
+        "layout": layout,
+        "tensor": tensor,
+        "block_sums": np.zeros((int(blocks[:, 1].sum()), max(1, reductions))),
+        **({} if axis_tables is None else axis_tables.fixed),
+    }
     length = CHUNKS[0] if mode.axes else chunk_length(sum(variable.size for variable in variables))
     chunks = spread(cut_chunks(variables, blocks, length), length)
+    everything = Selection(
+        np.arange(len(variables), dtype=np.int64),
+        chunks,
+        int(chunks[:, 2].sum()),
+        fixed,
+        None if axis_tables is None else axis_tables.everything,
+    )
     return Group(
         like=np.empty(0, dtype),
         positions=np.array(positions, np.int64),
-        blocks=blocks,
         pointers=pointers,
         layout=layout,
-        tensor=np.zeros((len(variables), max(1, columns))),
-        block_sums=np.zeros((int(blocks[:, 1].sum()), max(1, reductions))),
-        everything=Selection(
-            np.arange(len(variables), dtype=np.int64),
-            chunks,
-            int(chunks[:, 2].sum()),
-            None if axis_tables is None else axis_tables.everything,
-        ),
+        tensor=tensor,
+        everything=everything,
         axes=axis_tables,
     )
 

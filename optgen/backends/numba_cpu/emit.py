@@ -16,7 +16,6 @@ from optgen.backends.numba_text.variable import variable_function
 from optgen.backends.pytext import names_used
 
 AXIS_HELPERS = (
-    "UNITS",
     "axis_columns",
     "axis_matrices",
     "axis_rows",
@@ -159,4 +158,5 @@ def _imports(text: str) -> str:
     if used.intersection(INDEX_HELPERS):
         lines.append(import_line("optgen.runtime.index_kernels", INDEX_HELPERS, used))
     lines.append(import_line("optgen.runtime.kernels", HELPERS, used))
+    lines.append("from optgen.runtime.tables import tables_at")
     return "\n".join(lines)

@@ -9,9 +9,6 @@ from optgen.backends.numba_text.launch import chunk_body, column_reductions, com
 from optgen.backends.numba_text.phase import DRIVER_ARGUMENTS, PhaseText, is_maximum
 from optgen.backends.pytext import call, docstring
 
-TABLES = "chunks, rows, blocks, pointers, layout, tensor, block_sums"
-AXES = "numbers, starts, shapes, panel_sums, panels, runs, units"
-
 
 def chunk_function(text: PhaseText) -> str:
     """The function that brings addresses to arrays, and scalars to the variable's dtype."""
@@ -35,7 +32,7 @@ def unit_function(text: PhaseText) -> str:
     lines = [
         call(f"@kernel\ndef {text.name}_unit", ("unit", *DRIVER_ARGUMENTS), tail=":"),
         docstring([f"Run `{text.name}` over the chunks of one unit, one after the other."], 1),
-        "    units = tables[UNITS]",
+        "    units = tables.units",
         "    for chunk in range(units[unit, 1], units[unit, 2]):",
         f"        {chunk}",
     ]
@@ -44,21 +41,18 @@ def unit_function(text: PhaseText) -> str:
 
 def driver_function(text: PhaseText) -> str:
     """The driver, which runs a phase over all variables of a dtype."""
-    axes = text.layout.needs_axes
     lines = [
         call(f"@driver\ndef {text.name}_driver", ("threads", *DRIVER_ARGUMENTS), tail=":"),
         docstring([f"Run `{text.name}` over all variables, on one thread or all."], 1),
-        "    like, tables = borrowed(like), borrowed(tables)",
-        f"    {TABLES} = tables{'[:7]' if axes else ''}",
+        "    like, tables = borrowed(like), tables_at(tables)",
     ]
-    if axes:
-        lines.append(f"    {AXES} = tables[7:]")
     if text.has_variable_function:
         sources = [text.driver_source(scalar) for scalar in text.layout.variable]
-        lines.append("    for row in rows:")
-        lines.append("        " + call(text.variable_name, ["tensor", "row", *sources], 2))
+        lines.append("    for row in tables.rows:")
+        lines.append("        " + call(text.variable_name, ["tables.tensor", "row", *sources], 2))
     for function in axis_functions(text):
         places = "rows" if function.segment.per_variable else "runs.shape[0]"
+        places = f"tables.{places}"
         arguments = f"({', '.join(function.arguments)})"
         lines.append(_for_each(places, function.function, arguments))
     lines += _loop(text)
@@ -75,17 +69,19 @@ def _loop(text: PhaseText) -> Iterator[str]:
     if text.layout.has_loop:
         yield f"    arguments = {', '.join(DRIVER_ARGUMENTS)}"
     if text.phase.reduces_axes:
-        yield _for_each("units.shape[0]", f"{text.name}_unit", "arguments")
+        yield _for_each("tables.units.shape[0]", f"{text.name}_unit", "arguments")
         for line in text.phase.reductions:
             positions = column_reductions(text)
             if line.target in positions:
                 fold = "fold_panels_maximum" if is_maximum(line) else "fold_panels"
                 column = text.mode.axes.column(line.target)
-                yield _for_each("rows", fold, f"(tables, {column}, {positions[line.target]})")
+                yield _for_each(
+                    "tables.rows", fold, f"(tables, {column}, {positions[line.target]})"
+                )
         return
     if text.layout.has_loop:
-        yield _for_each("chunks.shape[0]", f"{text.name}_chunk", "arguments")
+        yield _for_each("tables.chunks.shape[0]", f"{text.name}_chunk", "arguments")
     for index, line in enumerate(text.phase.reductions):
         fold = "fold_blocks_maximum" if is_maximum(line) else "fold_blocks"
         column = text.column(line.target)
-        yield f"    {fold}(rows, blocks, block_sums, tensor, {column}, {index})"
+        yield f"    {fold}(tables, {column}, {index})"
