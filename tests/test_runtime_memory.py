@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.runtime import _nrt_python, rtsys
 from numpy.lib.stride_tricks import as_strided
 
 from optgen.optimizers import common
@@ -25,6 +26,7 @@ from optgen.runtime.plan import (
     spread,
 )
 from optgen.runtime.tables import tables_at
+from tests.oracle import generated
 
 COMMON = {
     "weight_decay": None,
@@ -269,3 +271,24 @@ def test_short_pieces_come_evenly_between_the_others(
     borders = [len(order) * part // parts for part in range(parts + 1)]
     runs = [order[a:b, 2].sum() for a, b in itertools.pairwise(borders)]
     assert max(runs) - min(runs) <= 2 * length
+
+
+@pytest.mark.parametrize("size", [300, 90_000], ids=["one-thread", "threads"])
+@pytest.mark.parametrize("spec", ["adam", "novograd", "adafactor"])
+def test_what_kernels_allocate_is_freed_when_a_step_ends(spec: str, size: int) -> None:
+    """Gathered elements, and numbers that are spread over rows, have memory of their own."""
+    variables = [np.zeros((2, size // 2), np.float32), np.zeros((size // 5, 5)).T]
+    gradients = [np.ones((size // 2, 2)).T, np.ones((5, size // 5), np.float32)]
+    optimizer = generated(spec)(clipnorm=1.0)
+    optimizer.apply(gradients, variables)
+    _nrt_python.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        for _ in range(3):
+            optimizer.apply(gradients)
+        after = rtsys.get_allocation_stats()
+    finally:
+        _nrt_python.memsys_disable_stats()
+    assert after.mi_alloc > before.mi_alloc
+    assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free
+    assert after.alloc - before.alloc == after.free - before.free

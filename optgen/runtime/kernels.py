@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, float64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
@@ -125,34 +125,62 @@ def _locate(layout: Any, variable: Any, stream: Any, position: Any) -> Any:
 
 
 @part_of_kernel
-def _gather(
-    out: Any, source: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any
-) -> None:
-    """Fill ``out`` with elements in C order from a strided array of the dtype of ``source``."""
-    real = out.dtype.type
+def _number_at(kind: Any, address: Any) -> Any:
+    """Return a number as float64, which holds every float32, from where it is stored as a kind."""
+    return float64(float32_at(address)[0]) if kind == FROM_FLOAT32 else float64_at(address)[0]
+
+
+@part_of_kernel
+def _gathered(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
+    """Return the elements of a chunk, in C order, from a strided array."""
+    chunks, pointers, layout = tables.chunks, tables.pointers, tables.layout
+    variable, offset = chunks[chunk, 0], chunks[chunk, 1]
+    out = np.empty(chunks[chunk, 2], like.dtype)
+    real, kind = like.dtype.type, layout[variable, stream, KIND]
     done = 0
     while done < out.size:
         byte_offset, remaining, stride = _locate(layout, variable, stream, offset + done)
         address = pointers[variable, stream] + byte_offset
         count = min(remaining, out.size - done)
         for i in range(count):
-            out[done + i] = real(pointer_at(source, address + i * stride)[0])
+            out[done + i] = real(_number_at(kind, address + i * stride))
         done += count
-
-
-@part_of_kernel
-def _gathered(
-    like: Any, pointers: Any, layout: Any, variable: Any, stream: Any, offset: Any, length: Any
-) -> Any:
-    """Return ``length`` elements in C order from a strided array, in the dtype of ``like``."""
-    out = np.empty(length, like.dtype)
-    if layout[variable, stream, KIND] == FROM_FLOAT32:
-        _gather(out, np.empty(0, np.float32), pointers, layout, variable, stream, offset)
-    else:
-        _gather(out, np.empty(0, np.float64), pointers, layout, variable, stream, offset)
     return out
 
 
+def _call_out_of_line(
+    typing_context: Any, function: Any, arguments: Any
+) -> tuple[Any, Callable[..., Any]]:
+    """Call a compiled function that must not become a part of its caller.
+
+    What few variables need would otherwise be optimised and translated once for each array of each
+    kernel, which takes as long as the kernel itself.
+    """
+    wanted = function.get_call_type(typing_context, tuple(arguments), {})
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        compiled = function.dispatcher.get_compile_result(wanted)
+        context.active_code_library.add_linking_library(compiled.library)
+        callee = context.declare_function(builder.module, compiled.fndesc)
+        status, result = context.call_conv.call_function(
+            builder,
+            callee,
+            wanted.return_type,
+            wanted.args,
+            cgutils.unpack_tuple(builder, values[1]),
+            attrs=("noinline",),
+        )
+        with builder.if_then(status.is_error, likely=False):
+            context.call_conv.return_status_propagate(builder, status)
+        return result
+
+    return wanted.return_type(function, arguments), generate
+
+
+_out_of_line: Any = intrinsic(_call_out_of_line)
+
+
+@part_of_kernel
 def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     """Return the elements of a chunk in one of its variable's arrays, as one dimension.
 
@@ -165,29 +193,10 @@ def elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     Returns:
         A view, or for a variable or gradient that must be gathered, a fresh copy.
     """
-    raise NotImplementedError("elements runs in compiled code only")
-
-
-@overload(elements, strict=False, prefer_literal=True)
-def _compile_elements(like: Any, tables: Any, chunk: Any, stream: Any) -> Callable[..., Any]:
-    if isinstance(stream, types.IntegerLiteral) and stream.literal_value >= 2:
-        return lambda like, tables, chunk, stream: _elements_in_place(like, tables, chunk, stream)
-    return lambda like, tables, chunk, stream: _elements_of_any(like, tables, chunk, stream)
-
-
-@part_of_kernel
-def _elements_of_any(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
-    chunks, pointers, layout = tables.chunks, tables.pointers, tables.layout
-    variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
-    if stream < 2 and layout[variable, stream, KIND] != IN_PLACE:
-        return _gathered(like, pointers, layout, variable, stream, offset, length)
-    return _elements_in_place(like, tables, chunk, stream)
-
-
-@part_of_kernel
-def _elements_in_place(like: Any, tables: Any, chunk: Any, stream: Any) -> Any:
     chunks, pointers = tables.chunks, tables.pointers
     variable, offset, length = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+    if stream < 2 and tables.layout[variable, stream, KIND] != IN_PLACE:
+        return _out_of_line(_gathered, (like, tables, chunk, stream))
     return carray(pointer_at(like, pointers[variable, stream] + offset * like.itemsize), length)
 
 
@@ -234,10 +243,15 @@ def chunk_sums(tables: Any, chunk: Any) -> Any:
 @part_of_kernel
 def write_back(like: Any, tables: Any, chunk: Any, w: Any) -> None:
     """Scatter what ``elements`` gathered of a variable back into it; nothing for a view."""
+    if tables.layout[tables.chunks[chunk, 0], 0, KIND] != IN_PLACE:
+        _out_of_line(_scatter, (like, tables, chunk, w))
+
+
+@part_of_kernel
+def _scatter(like: Any, tables: Any, chunk: Any, w: Any) -> None:
+    """Write elements of a chunk in C order into its variable, a strided array."""
     chunks, pointers, layout = tables.chunks, tables.pointers, tables.layout
     variable, offset = chunks[chunk, 0], chunks[chunk, 1]
-    if layout[variable, 0, KIND] == IN_PLACE:
-        return
     done = 0
     while done < w.size:
         byte_offset, remaining, stride = _locate(layout, variable, 0, offset + done)
