@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from numba import get_num_threads, njit
 from numba.core.errors import TypingError
 
-from optgen.runtime.compilation import driver, kernel
+from optgen.runtime.compilation import COMPILED_IN, driver, kernel
 from optgen.runtime.drivers import ONE_THREAD, all_threads, for_each
 
 COUNTS = (0, 1, 2, 3, 7, 1000)
@@ -146,6 +147,45 @@ if __name__ == "__main__":
     from swapped import scaled
     print(scaled(3.0, None), scaled(3.0, 2.0))
 """
+
+
+COUNTED = """
+from optgen.runtime.compilation import driver
+
+@driver
+def doubled(x):
+    return 2 * x
+
+if __name__ == "__main__":
+    from counted import doubled
+    doubled(1.0)
+    print(sum(doubled.stats.cache_hits.values()), sum(doubled.stats.cache_misses.values()))
+"""
+
+
+@pytest.mark.parametrize("changed", COMPILED_IN)
+def test_a_change_of_what_is_compiled_in_is_noticed_by_the_cache(
+    changed: str, tmp_path: Path
+) -> None:
+    """Machine code of an older version of the runtime would do what that version did."""
+    copy, ignored = tmp_path / "optgen", shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(__file__).parents[1] / "optgen", copy, ignore=ignored)
+    (tmp_path / "counted.py").write_text(COUNTED)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = str(tmp_path)
+
+    def hits_and_misses() -> str:
+        command = [sys.executable, "counted.py"]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert hits_and_misses() == "0 1\n"
+    assert hits_and_misses() == "1 0\n"
+    file = copy / "runtime" / changed
+    file.write_text(f"{file.read_text()}# changed\n")
+    assert hits_and_misses() == "0 1\n"
+    assert hits_and_misses() == "1 0\n"
 
 
 def test_a_cache_that_two_processes_mixed_up_is_not_believed(tmp_path: Path) -> None:

@@ -11,18 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from optgen import __version__
 
-# The runtime files whose functions are compiled into generated kernels: Numba's cache does not
-# notice when they change, so each generated file names what they held.
+# The runtime files whose functions are compiled into generated CUDA kernels: Numba's cache of these
+# does not notice when they change, so each generated file names what they held.
 COMPILED_IN = {
-    "cpu": ("compilation.py", "tables.py", "kernels.py", "drivers.py"),
-    "cpu_axes": (
-        "compilation.py",
-        "tables.py",
-        "kernels.py",
-        "drivers.py",
-        "axis_kernels.py",
-        "index_kernels.py",
-    ),
     "cuda": ("cuda/compilation.py", "cuda/compiled.py", "cuda/kernels.py"),
     "cuda_axes": (
         "cuda/compilation.py",

@@ -3,7 +3,7 @@
 The tables are described in ``tables.py``.
 
 Indices of inner loops are unsigned: a signed one may be negative, which keeps loops from being
-vectorised.  Numba's cache does not notice a change in this file, either.
+vectorised.
 """
 
 from __future__ import annotations

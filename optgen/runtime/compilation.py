@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from numba import njit, types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -30,8 +32,38 @@ class _CacheFiles(CompileResultCacheImpl):
         return str(super().get_filename_base(f"{self._module}.{name}", abiflags))
 
 
+COMPILED_IN = (
+    "compilation.py",
+    "tables.py",
+    "kernels.py",
+    "axis_kernels.py",
+    "index_kernels.py",
+    "drivers.py",
+)
+"""The files of the runtime whose functions become parts of those of others."""
+
+
+@cache
+def _digest() -> str:
+    """Return a digest of the files that are compiled in; not all of them need be there."""
+    files = [Path(__file__).with_name(name) for name in COMPILED_IN]
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes() if file.exists() else b"")
+    return found.hexdigest()
+
+
 class _Cache(FunctionCache):
+    """Numba's cache, which is out of date after a change of the runtime as well."""
+
     _impl_class = _CacheFiles
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # Numba looks at the file of the function alone.
+        stamp = self._impl.locator.get_source_stamp(), _digest()
+        name = self._impl.filename_base
+        self._cache_file = IndexDataCacheFile(self._cache_path, name, stamp)
 
     def _load_overload(self, signature: Any, target_context: Any) -> Any:
         # Two processes that add to one cache at once may put the code of one signature where its

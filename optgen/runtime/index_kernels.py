@@ -2,8 +2,6 @@
 
 The numbers of one axis lie after those of the axis before it.  The tables are described in
 ``tables.py``; a variable of rank 0 has one axis of length 1 there.
-
-Numba's cache does not notice a change in this file, either.
 """
 
 from __future__ import annotations

@@ -7,9 +7,6 @@ chunk.  They run in compiled code.
 
 What is switched off is None where a driver is compiled, so that nothing is left of it: stages, and
 the arguments ``average`` and ``accumulator``, which are 1 where these are on.
-
-Numba's cache does not notice a change in this file: generated files that compile it in must be
-regenerated when it changes.
 """
 
 from __future__ import annotations

@@ -34,9 +34,6 @@ one column:
 
 In a phase that combines rows or columns the chunks are parts of units: whole rows, or for rows that
 are longer than a chunk, parts of one row.  The chunks of a unit run one after the other.
-
-Numba's cache does not notice a change in this file: generated files that compile it in must be
-regenerated when it changes.
 """
 
 from __future__ import annotations

@@ -70,12 +70,11 @@ def emit_module(
         source: the spec it comes from.
     """
     texts = module_functions(modes, DIALECT, _phase_functions)
-    axes = any(mode.axes.columns for mode in modes)
     text = (
         templates("optgen.backends.numba_cpu")
         .get_template("module.py.j2")
         .render(
-            header=header(source, "CPU kernels", compiled="cpu_axes" if axes else "cpu"),
+            header=header(source, "CPU kernels"),
             title=title,
             imports=_imports("\n".join(texts)),
             functions=texts,
