@@ -27,14 +27,14 @@ w = {equation}
 '''
 
 [hyperparameters]
-learning_rate = {{ default = 0.02, max = {largest}, doc = "How far a step goes." }}
+learning_rate = {{ default = 0.02, {bound}, doc = "How far a step goes." }}
 {hyperparameter} = {{ default = 1.0, doc = "A factor." }}
 """
 
 
 def class_text(tmp_path: Path, equation: str = "w - learning_rate * g", **changes: str) -> str:
     """The class module of a small spec."""
-    values = {"name": "Small", "hyperparameter": "c", "largest": "9.0"}
+    values = {"name": "Small", "hyperparameter": "c", "bound": "max = 9.0"}
     values |= changes
     path = tmp_path / "small.toml"
     path.write_text(SPEC.format(equation=f"{equation} * {values['hyperparameter']}", **values))
@@ -83,8 +83,9 @@ def test_digits_that_another_machine_might_round_otherwise_are_not_shown() -> No
 
 def test_the_example_is_one_that_makes_sense(tmp_path: Path) -> None:
     assert ">>> optimizer = Small(learning_rate=0.1)" in class_text(tmp_path)
-    bounded = class_text(tmp_path, largest="0.05")
-    assert ">>> optimizer = Small(learning_rate=0.01)" in bounded
+    for bound in ("max = 0.05", "below = 0.1"):
+        assert "Small(learning_rate=0.01)" in class_text(tmp_path, bound=bound)
+    assert "Small(learning_rate=0.1)" in class_text(tmp_path, bound="max = 0.1")
     # Where no end can be printed there is no example; where the loss never falls, the first end.
     assert ">>>" not in class_text(tmp_path, "learning_rate / (g - g)")
     assert "    [ 1.728 -3.456]" in class_text(tmp_path, "w + learning_rate * g")

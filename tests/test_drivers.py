@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -147,6 +148,19 @@ if __name__ == "__main__":
     from swapped import scaled
     print(scaled(3.0, None), scaled(3.0, 2.0))
 """
+
+
+def test_every_file_with_parts_of_kernels_is_among_those_that_are_compiled_in() -> None:
+    runtime = Path(__file__).parents[1] / "optgen" / "runtime"
+    makes_parts = re.compile(
+        r"^@?(part_of_kernel|kernel|intrinsic|overload\(|register_model|lower_)"
+        r"|= (njit|intrinsic)\(",
+        re.MULTILINE,
+    )
+    found = {file.name for file in runtime.glob("*.py") if makes_parts.search(file.read_text())}
+    # This one is the file of its own driver.
+    assert found - {"compiled_checks.py"} <= set(COMPILED_IN)
+    assert found >= set(COMPILED_IN) - {"compilation.py"}
 
 
 COUNTED = """

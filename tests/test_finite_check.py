@@ -52,7 +52,7 @@ def checked(
     """What the driver finds; also checks that it writes its column alone."""
     group = tables(variables, gradients)
     before = [array.tobytes() for array in (*variables, *gradients)]
-    PHASE.driver(threads, group.like, group.everything.tables(PHASE), (), (), None, None)
+    PHASE.driver(threads, group.like, group.everything.tables(PHASE).address, (), (), None, None)
     assert [array.tobytes() for array in (*variables, *gradients)] == before
     assert (group.tensor[:, 1:] == 7.0).all()
     return float(group.tensor[:, 0].sum())

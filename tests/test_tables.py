@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 from optgen.runtime import tables as module
-from optgen.runtime.arrays import address_of
-from optgen.runtime.tables import description_of, tables_at
+from optgen.runtime.tables import Description, tables_at
 
 NAMES = tuple(module._TABLES)
 
@@ -36,13 +37,13 @@ def reader(name: str) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_is_where_its_description_says(name: str) -> None:
     arrays = {each: drawn(each) for each in NAMES}
-    description = description_of(arrays)
-    copy, strides = reader(name)(address_of(description))
+    description = Description(arrays)
+    copy, strides = reader(name)(description.address)
     assert copy.dtype == arrays[name].dtype
     assert np.array_equal(copy, arrays[name])
     assert strides == arrays[name].strides
-    without = description_of({each: array for each, array in arrays.items() if each != name})
-    empty, _ = reader(name)(address_of(without))
+    without = Description({each: array for each, array in arrays.items() if each != name})
+    empty, _ = reader(name)(without.address)
     assert empty.size == 0
 
 
@@ -54,8 +55,8 @@ def test_what_is_written_is_seen_in_python() -> None:
             tables.tensor[row, 1] = row + 0.5
 
     tensor = np.zeros((3, 2))
-    description = description_of({"rows": np.array([2, 0]), "tensor": tensor})
-    write(address_of(description))
+    description = Description({"rows": np.array([2, 0]), "tensor": tensor})
+    write(description.address)
     assert tensor.tolist() == [[0.0, 0.5], [0.0, 0.0], [0.0, 2.5]]
 
 
@@ -71,4 +72,14 @@ def test_other_names_are_refused_where_they_are_compiled() -> None:
 )
 def test_an_array_that_is_no_such_table_is_never_described(array: Any) -> None:
     with pytest.raises(AssertionError, match="chunks"):
-        description_of({"chunks": array})
+        Description({"chunks": array})
+
+
+def test_a_copy_describes_copies() -> None:
+    tensor = np.ones((2, 2))
+    original = Description({"tensor": tensor})
+    for copied in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+        tensor[:] = 2.0
+        values, _ = reader("tensor")(copied.address)
+        assert values.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+        tensor[:] = 1.0

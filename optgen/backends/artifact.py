@@ -13,7 +13,7 @@ from optgen import __version__
 
 # The runtime files whose functions are compiled into generated CUDA kernels: Numba's cache of these
 # does not notice when they change, so each generated file names what they held.
-COMPILED_IN = {
+COMPILED_INTO_CUDA = {
     "cuda": ("cuda/compilation.py", "cuda/compiled.py", "cuda/kernels.py"),
     "cuda_axes": (
         "cuda/compilation.py",
@@ -65,7 +65,9 @@ def digest(text: str) -> str:
 def runtime_digest(target: str) -> str:
     """A digest of the runtime code that is compiled into generated kernels of a target."""
     folder = resources.files("optgen") / "runtime"
-    return digest("".join(folder.joinpath(name).read_text("utf-8") for name in COMPILED_IN[target]))
+    return digest(
+        "".join(folder.joinpath(name).read_text("utf-8") for name in COMPILED_INTO_CUDA[target])
+    )
 
 
 def header(source: Source | None, what: str, compiled: str | None = None) -> str:

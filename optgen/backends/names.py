@@ -10,18 +10,18 @@ from optgen.ir.expr import Symbol
 
 # What kernels import, call, or use for their own purposes.
 _OWN_NAMES = frozenset(
-    "BLOCK LANES abs block block_sums blocks borrowed chunk chunk_of_block chunk_of_tile "
-    "chunk_sums chunks common cpu elements first float float64 fold_blocks fold_blocks_maximum "
-    "fold_lanes fold_lanes_maximum i kernel lane lanes lanes_on_stack largest layout like max min "
-    "np number optional_elements optional_number pointers range "
-    "range_of_thread real rounded row rows scalars sign square stages start stop tables tensor "
+    "BLOCK LANES abs block block_sums borrowed chunk chunk_of_block chunk_of_tile "
+    "chunk_sums common cpu elements first float float64 fold_blocks fold_blocks_maximum "
+    "fold_lanes fold_lanes_maximum i kernel lane lanes lanes_on_stack largest like max min "
+    "np number optional_elements optional_number range "
+    "range_of_thread real rounded row scalars sign square stages start stop tables tensor "
     "uint64 write_back absolute clip divide exp log maximum minimum power sqrt cuda device inputs "
     "numbers outputs results row_of_thread step step_numbers summed_number axes axis_columns "
     "axis_indices axis_matrices axis_rows fold_panels fold_panels_maximum height index "
     "index_columns index_maxima index_rows matrices matrix matrix_number maxima_of_columns "
-    "maxima_of_rows panels run runs scratch shapes spread_columns spread_matrices spread_rows "
-    "starts sum_matrices sums_of_columns sums_of_rows units unit variable variable_number width "
-    "column panel_sums kernel_if number_of_column number_of_row range_of_block tanh "
+    "maxima_of_rows run scratch spread_columns spread_matrices spread_rows "
+    "sum_matrices sums_of_columns sums_of_rows units unit variable variable_number width "
+    "column kernel_if number_of_column number_of_row range_of_block tanh "
     "variable_of_block driver for_each threads tables_at arguments".split()
 )
 

@@ -84,8 +84,9 @@ _FORMAT = {
     "E208": (
         "inconsistent hyperparameter",
         "The keys of a hyperparameter contradict each other: a default of another type, "
-        "bounds of something that is not a number, `choices` of something that is not a "
-        "choice, a default that is missing although the hyperparameter is not optional.",
+        "bounds of something that is not a number, two lower or two upper bounds, `choices` of "
+        "something that is not a choice, a default that is missing although the hyperparameter "
+        "is not optional.",
     ),
     "E209": (
         "inconsistent example",

@@ -38,7 +38,8 @@ def check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) ->
         report.error("E208", headline, report.index.key(*location, "optional"))
     _check_bounds(name, spec, report)
     _check_choices(name, spec, report)
-    if spec.default is not None and _check_room(name, spec, report):
+    has_room = _check_room(name, spec, report)
+    if spec.default is not None and has_room:
         problem = value_problem(spec, spec.default)
         if problem is not None:
             code = "E204" if value_has_type(kind, spec.default) else "E208"
@@ -102,7 +103,7 @@ def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
     for inclusive, exclusive in LOWER_BOUNDS, UPPER_BOUNDS:
         if inclusive in spec.bounds and exclusive in spec.bounds:
             report.error(
-                "E204",
+                "E208",
                 f"`{name}` has both `{inclusive}` and `{exclusive}`",
                 report.index.key("hyperparameters", name, exclusive),
                 "",

@@ -1,7 +1,8 @@
 """The format of a spec, as pydantic models.
 
 The models say which keys there are and of which type; what keys mean together is checked in
-`spec_checks`, with messages of its own.  What a `json_schema_extra` says is for editors alone.
+`spec_checks` and `hyperparameter_checks`, with messages of their own.  What a `json_schema_extra`
+says is for editors alone.
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ def _values(h: Hyperparameter) -> list[Any]:
     if h.kind == "choice":
         return list(h.choices)
     numbers: list[Any] = [0, 1, 2] if h.kind == "int" else [0.0, 0.25]
-    if h.minimum is not None and h.minimum >= numbers[-1]:
+    last = numbers[-1]
+    if h.minimum is not None and (h.minimum > last or (h.exclusive_minimum and h.minimum == last)):
         numbers = [h.minimum + 1]
     return [None, *numbers] if h.optional else numbers

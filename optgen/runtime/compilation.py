@@ -93,8 +93,8 @@ def driver(function: Callable[..., Any]) -> Any:
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a generated function that compiled code alone calls, always inlined.
 
-    Tables are dozens of words to hand over, and arrays whose owners would be counted, which takes
-    longer than the elements of a small variable.
+    Arrays of a function that is called are dozens of words to hand over, which takes longer than
+    the elements of a small variable.
     """
     return part_of_kernel(function, forceinline=True)
 

@@ -15,8 +15,8 @@ class Hyperparameter:
         name: constructor argument and attribute.
         kind: which values it takes.
         default: the value if none is given.
-        minimum: smallest value, or None for no bound.
-        maximum: largest value, or None for no bound.
+        minimum: lower bound, or None for no bound.
+        maximum: upper bound, or None for no bound.
         exclusive_minimum: whether ``minimum`` itself is refused.
         exclusive_maximum: whether ``maximum`` itself is refused.
         optional: whether None is a value.
@@ -98,7 +98,7 @@ class Phase:
             is added up over the variables of the call and known by the name from then on.
         step_slots: pairs of a step slot and an index into the result of ``scalars``: the slot's
             new value, stored when the call succeeds.
-        axes: whether the drivers take the tables of numbers per row, column and index, too.
+        axes: whether its functions read or write numbers per row, column or index.
         panels: for a loop over panels of rows, how many numbers per column it writes for each of
             them; None for a loop over chunks.
         values: how many numbers per element that loop hands over to be combined.

@@ -60,7 +60,7 @@ def without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 @intrinsic
 def borrowed(typing_context: Any, arrays: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return an array, or a tuple of arrays, as views that do not keep their memory alive.
+    """Return an array as a view that does not keep its memory alive.
 
     Arguments of compiled code need not be kept alive, because the caller holds them until it
     returns.  Where no view has an owner, no references are counted, which is atomic and takes

@@ -158,7 +158,14 @@ class HostTables:
                 if selection.rows.size:
                     part = selection.rehearsal() if rehearsal else selection
                     tables = part.tables(phase)
-                    arguments = (group.like, tables, values, stages, average, accumulator)
+                    arguments = (
+                        group.like,
+                        tables.address,
+                        values,
+                        stages,
+                        average,
+                        accumulator,
+                    )
                     launch(phase, threads[index], arguments)
             for name, column in prepared.sums:
                 total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)

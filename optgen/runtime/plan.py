@@ -23,7 +23,7 @@ from optgen.runtime.kernels import (
     LENGTHS,
     RANK,
 )
-from optgen.runtime.tables import description_of
+from optgen.runtime.tables import Description
 
 CHUNKS = BLOCK, 4 * BLOCK
 """Elements of one piece of work: few, so that threads finish together, or more where there are so
@@ -56,30 +56,24 @@ class Selection:
         axes = None if self.axes is None else self.axes.rehearsal()
         return Selection(self.rows[:0], self.chunks[:0], self.elements, self.fixed, axes)
 
-    def tables(self, phase: Phase) -> int:
-        """Return the argument ``tables`` of a phase's driver: the address of their description.
-
-        It is valid as long as this selection is kept.
-        """
-        _, address = self._described if phase.panels is None else self._described_by_panels
-        return address
+    def tables(self, phase: Phase) -> Description:
+        """Return the tables for a phase, whose driver gets their address."""
+        return self._described if phase.panels is None else self._described_by_panels
 
     @cached_property
-    def _described(self) -> tuple[Table, int]:
+    def _described(self) -> Description:
         return self._description(self.chunks)
 
     @cached_property
-    def _described_by_panels(self) -> tuple[Table, int]:
+    def _described_by_panels(self) -> Description:
         assert self.axes is not None
         return self._description(self.axes.chunks)
 
-    def _description(self, chunks: Table) -> tuple[Table, int]:
-        """Describe the tables with pieces of work; return the description and its address."""
+    def _description(self, chunks: Table) -> Description:
         tables = {**self.fixed, "rows": self.rows, "chunks": chunks}
         if self.axes is not None:
             tables |= {"runs": self.axes.runs, "units": self.axes.units}
-        description = description_of(tables)
-        return description, address_of(description)
+        return Description(tables)
 
 
 @dataclass(frozen=True)

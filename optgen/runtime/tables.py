@@ -2,9 +2,9 @@
 
 Generated kernels see variables through tables of addresses and numbers, so that one launch takes
 any number of variables.  A driver gets the address of a description of them, which says of each
-table where it is and how long its axes are; compiled code reads ``tables.chunks`` from there.  Each
-table as an argument of its own would be seven words more for every function between the driver and
-an element, to hand over as well as to compile.
+table where it is and how long its axes are; compiled code reads ``tables.chunks`` from there.  As
+arguments of their own they would be dozens of words for every function between the driver and an
+element, to hand over as well as to compile.
 
 Rows are the variables of one dtype unless said otherwise:
 
@@ -55,7 +55,7 @@ from numba.extending import (
 from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
 
-from optgen.runtime.arrays import Array, Table, address_of
+from optgen.runtime.arrays import Array, address_of
 
 _TABLES = {
     "chunks": (np.int64, 2),
@@ -81,37 +81,45 @@ _WORDS = 1 + max(axes for _, axes in _TABLES.values())
 """Words of a description for each table: its address, and the lengths of its axes."""
 
 
-def description_of(arrays: Mapping[str, Array]) -> Table:
-    """Return the description of tables, whose address a driver gets.
+class Description:
+    """Where tables are, for drivers; a copy describes copies of them.
 
     Args:
-        arrays: the tables by name, in C order; those that are not there are empty to a driver.
-            They, and the result, must be kept alive during launches.
+        arrays: the tables by name, in C order, which are kept alive; those that are not there are
+            empty to a driver.
 
-    Returns:
-        int64[tables, words].
+    Attributes:
+        address: where the description lies, as long as it is kept.
     """
-    description = np.zeros((len(_TABLES), _WORDS), np.int64)
-    for row, (name, (dtype, axes)) in enumerate(_TABLES.items()):
-        if name in arrays:
-            array = arrays[name]
-            assert (array.dtype, array.ndim) == (np.dtype(dtype), axes), name
-            assert array.flags.c_contiguous, name
-            description[row, : 1 + axes] = address_of(array), *array.shape
-    return description
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = arrays
+        # int64[tables, words].
+        self._words = np.zeros((len(_TABLES), _WORDS), np.int64)
+        for row, (name, (dtype, axes)) in enumerate(_TABLES.items()):
+            if name in arrays:
+                array = arrays[name]
+                assert (array.dtype, array.ndim) == (np.dtype(dtype), axes), name
+                assert array.flags.c_contiguous, name
+                self._words[row, : 1 + axes] = address_of(array), *array.shape
+        self.address = address_of(self._words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes a copy."""
+        return Description, (self._arrays,)
 
 
-class Tables(types.Type):
+class TablesType(types.Type):
     """The type of tables in compiled code: a pointer to their description."""
 
     def __init__(self) -> None:
         super().__init__("Tables")
 
 
-_tables = Tables()
+_tables = TablesType()
 
 
-@register_model(Tables)
+@register_model(TablesType)
 class _TablesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, cgutils.ir.IntType(64).as_pointer())
@@ -134,13 +142,13 @@ def _array_type(name: str) -> Any:
 
 @infer_getattr
 class _TablesAttributes(AttributeTemplate):
-    key = Tables
+    key = TablesType
 
     def generic_resolve(self, kind: Any, name: str) -> Any:  # type: ignore[override]
         return _array_type(name) if name in _TABLES else None
 
 
-@lower_getattr_generic(Tables)
+@lower_getattr_generic(TablesType)
 def _table(context: Any, builder: Any, kind: Any, description: Any, name: str) -> Any:
     """Make an array, which has no owner, of what a description says of a table."""
     kind = _array_type(name)

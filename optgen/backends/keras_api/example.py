@@ -58,10 +58,8 @@ def _trials(program: Program) -> Iterator[_Trial]:
     """The examples to choose from, the one to be preferred first."""
     (row,) = (row for row in program.hyperparameters if row.name == "learning_rate")
     assert isinstance(row.default, float)
-    low = -np.inf if row.minimum is None else row.minimum
-    high = np.inf if row.maximum is None else row.maximum
     for learning_rate in (*LEARNING_RATES, row.default):
-        if not low <= learning_rate <= high:
+        if not row.smallest <= learning_rate <= row.largest:
             continue
         values = {"learning_rate": learning_rate}
         way = trajectory(program, program.default_mode, values, START, lambda number, w: 2 * w)
