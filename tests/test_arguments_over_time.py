@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import optgen
 from optgen import Variable
-from optgen.optimizers import SGD, Adagrad, Adam, NovoGrad, Rprop, ScheduleFreeAdamW
+from optgen.optimizers import SGD, Adagrad, Adam, Ftrl, NovoGrad, Rprop, ScheduleFreeAdamW
 from optgen.runtime import Hyperparameter
 from optgen.runtime.arguments import COMMON, checked, not_zero
 from optgen.schedules import (
@@ -256,11 +257,69 @@ def test_a_number_for_modes_is_one_that_the_hyperparameter_may_be() -> None:
 def test_what_a_callable_gives_is_within_the_bounds() -> None:
     optimizer = Adam(beta_1=lambda: 1.0)
     w = np.ones(3)
-    with pytest.raises(ValueError, match="beta_1: expected a finite number >= 0 and < 1, or"):
+    message = (
+        r"beta_1: expected a callable that returns a finite number >= 0 and < 1, received 1\.0"
+    )
+    with pytest.raises(ValueError, match=message):
         optimizer.apply([np.ones(3)], [w])
     assert w.tolist() == [1.0] * 3
     with pytest.raises(ValueError, match="beta_1: expected a finite number > 0 and <= 1, or a cal"):
         ScheduleFreeAdamW(beta_1=0.0)
+
+
+CUT = """
+name = "Cut"
+summary = "Two modes, cut at a half."
+[hyperparameters]
+learning_rate = { default = 1.0, doc = "Step size." }
+beta = { default = 0.25, min = 0.0, max = 1.0, doc = "Where it is cut." }
+[[modes]]
+name = "low"
+when = "beta < 0.5"
+update = 'w = w - learning_rate * g'
+[[modes]]
+name = "high"
+when = "beta >= 0.5"
+update = 'w = w - learning_rate * g * beta'
+"""
+
+
+def test_a_callable_never_gives_a_number_of_another_mode() -> None:
+    answers = [0.25, 0.75, 0.0, 0.49]
+    optimizer = optgen.load(CUT)(beta=lambda: answers[0])
+    w = np.ones(2)
+    optimizer.build([w])
+    for answer, expected in zip(answers[:], [0.0, None, -1.0, -2.0], strict=True):
+        answers[0] = answer
+        if expected is None:
+            before = [a.tobytes() for a in [w, *optimizer.variables]]
+            message = r"numbers of the mode 'low', .* received beta=0\.75 .* needs the mode 'high'"
+            with pytest.raises(ValueError, match=message):
+                optimizer.apply([np.ones(2)])
+            assert [a.tobytes() for a in [w, *optimizer.variables]] == before
+        else:
+            optimizer.apply([np.ones(2)])
+            assert w.tolist() == [expected] * 2
+    # Ftrl's power is cut at -0.5, its default.
+    power = Ftrl(learning_rate_power=lambda: -0.25)
+    with pytest.raises(ValueError, match=r"received learning_rate_power=-0\.25"):
+        power.apply([np.ones(2)], [np.ones(2)])
+
+
+class Exploding(Steps):
+    """A schedule that is infinite from the third step on."""
+
+    def __call__(self, step: Any) -> Any:
+        return math.inf if step >= 2 else self.rate
+
+
+def test_a_schedule_is_named_with_the_step_at_which_it_is_refused() -> None:
+    optimizer = SGD(Exploding(0.5))
+    optimizer.apply([np.ones(2)], [np.ones(2)])
+    optimizer.apply([np.ones(2)])
+    message = r"expected the schedule .*Exploding.* to give a finite number, received inf"
+    with pytest.raises(ValueError, match=message + r" \(float\) from it at step 2\."):
+        optimizer.apply([np.ones(2)])
 
 
 def test_callables_and_schedules_that_cannot_be_asked_are_refused() -> None:

@@ -150,6 +150,25 @@ if __name__ == "__main__":
 """
 
 
+UNCACHED = """
+import numpy as np
+from optgen.runtime import compilation
+compilation._CacheFiles._locator_classes = []
+from optgen.optimizers import SGD
+w = np.ones(3)
+SGD(0.5).apply([np.ones(3)], [w])
+print(w)
+"""
+
+
+def test_where_no_folder_can_be_written_kernels_are_compiled_at_each_start() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", UNCACHED], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[0.5 0.5 0.5]\n"
+    assert result.stderr.count("set NUMBA_CACHE_DIR to a folder that can be written") == 1
+
+
 def test_every_file_with_parts_of_kernels_is_among_those_that_are_compiled_in() -> None:
     runtime = Path(__file__).parents[1] / "optgen" / "runtime"
     makes_parts = re.compile(

@@ -328,3 +328,15 @@ def test_iterations_can_be_assigned() -> None:
         with pytest.raises(ValueError, match="iterations: expected an integer >= 0 and <= "):
             optimizer.iterations = value
     assert optimizer.iterations == 2**40
+
+
+def test_a_learning_rate_that_is_refused_is_not_loaded() -> None:
+    optimizer = SGD(0.5)
+    optimizer.build([np.ones(3)])
+    store: dict[str, Any] = {}
+    optimizer.save_own_variables(store)
+    with pytest.raises(
+        ValueError, match=r"store\[1\], the learning_rate: expected a finite number"
+    ):
+        optimizer.load_own_variables({**store, "0": np.array(7), "1": np.array(np.nan)})
+    assert [float(array) for array in optimizer.variables] == [0.0, 0.5]

@@ -20,6 +20,13 @@ def is_sound(number: float) -> bool:
     return math.isfinite(number)
 
 
+def _unsound(number: float) -> str:
+    """What is wrong with a number that is not sound, as the end of a sentence."""
+    if isinstance(number, int):
+        return "must be from -2**53 to 2**53, the integers that a float64 holds"
+    return "must be a finite number"
+
+
 def check_hyperparameter(name: str, spec: HyperparameterSpec, report: Report) -> None:
     """Report what is wrong with the keys of a hyperparameter."""
     location = ("hyperparameters", name)
@@ -79,7 +86,7 @@ def value_problem(spec: HyperparameterSpec, value: bool | int | float | str) -> 
     if isinstance(value, bool):
         return None
     if not is_sound(value):
-        return "must be a finite number"
+        return _unsound(value)
     if spec.min is not None and value < spec.min:
         return f"is below the minimum {spec.min}"
     if spec.max is not None and value > spec.max:
@@ -97,9 +104,11 @@ def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
         if spec.kind not in ("float", "int"):
             report.error("E208", f"`{name}` is not a number, so it has no `{key}`", span)
         elif not is_sound(bound):
-            report.error("E204", f"the `{key}` of `{name}` must be a finite number", span)
+            report.error("E204", f"the `{key}` of `{name}` {_unsound(bound)}", span)
         elif spec.kind == "int" and not isinstance(bound, int):
-            report.error("E208", f"`{name}` is an integer, so its `{key}` must be one", span)
+            headline = f"`{name}` is an integer, so its `{key}` must be one"
+            hint = 'for a float, write its default with a point, as `1.0`, or `type = "float"`'
+            report.error("E208", headline, span, help=hint)
     for inclusive, exclusive in LOWER_BOUNDS, UPPER_BOUNDS:
         if inclusive in spec.bounds and exclusive in spec.bounds:
             report.error(
@@ -118,11 +127,12 @@ def _check_room(name: str, spec: HyperparameterSpec, report: Report) -> bool:
     upper = [key for key in UPPER_BOUNDS if key in spec.bounds]
     if len(lower) != 1 or len(upper) != 1 or not all(map(is_sound, spec.bounds.values())):
         return True
-    room = spec.bounds[upper[0]] - spec.bounds[lower[0]]
-    refused = ("above" in lower) + ("below" in upper)
-    if room > 0 and spec.kind != "int":
-        return True
-    if room >= refused:
+    low, high = spec.bounds[lower[0]], spec.bounds[upper[0]]
+    if "above" in lower:
+        low = low + 1 if spec.kind == "int" else math.nextafter(low, math.inf)
+    if "below" in upper:
+        high = high - 1 if spec.kind == "int" else math.nextafter(high, -math.inf)
+    if low <= high:
         return True
     report.error(
         "E204",

@@ -189,11 +189,12 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
         text = "one of " + ", ".join(repr(choice) for choice in hyperparameter.choices)
     else:
         text = _number_text(hyperparameter)
-    if hyperparameter.name == "learning_rate":
-        text += ", a schedule, or a callable without arguments that returns one"
-    elif hyperparameter.kind == "float":
-        text += ", or a callable without arguments that returns one"
-    return text + (" or None" if hyperparameter.optional else "")
+    if hyperparameter.kind != "float":
+        return text + (" or None" if hyperparameter.optional else "")
+    text += ", None" if hyperparameter.optional else ""
+    text += ", a schedule" if hyperparameter.name == "learning_rate" else ""
+    one = "such a number" if hyperparameter.optional else "one"
+    return f"{text}, or a callable without arguments that returns {one}"
 
 
 def _number_text(hyperparameter: Hyperparameter) -> str:
@@ -241,13 +242,18 @@ def called(hyperparameter: Hyperparameter, function: Callable[..., object], *ste
     """
     (value,) = as_arrays([function(*step)])
     plain = replace(hyperparameter, optional=False)
-    if callable(value) or value is None:
+    try:
+        number = checked(plain, value)
+    except ValueError:
+        number = None
+    if callable(value) or number is None:
+        what = f"the schedule {function!r} to give" if step else "a callable that returns"
+        where = f" at step {step[0]}" if step else ""
         raise ValueError(
-            f"{hyperparameter.name}: expected a callable that returns {_number_text(plain)}, "
-            f"received {value!r} ({type(value).__name__}) from it."
+            f"{hyperparameter.name}: expected {what} {_number_text(plain)}, received {value!r} "
+            f"({type(value).__name__}) from it{where}."
         )
-    number: float = checked(plain, value)
-    return number
+    return float(number)
 
 
 def split_legacy(

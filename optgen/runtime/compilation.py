@@ -15,6 +15,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.sigutils import normalize_signature
 
+from optgen.runtime.notice import warn_of_no_cache
+
 
 class _CacheFiles(CompileResultCacheImpl):
     """Numba's cache files, named after the module as it was imported.
@@ -73,11 +75,19 @@ class _Cache(FunctionCache):
         return found if found is None or found.signature.args == wanted else None
 
 
+def _use_cache(compiled: Any, function: Callable[..., Any]) -> None:
+    try:
+        compiled._cache = _Cache(function)
+    except RuntimeError:
+        # Numba finds no folder that it may write into.
+        warn_of_no_cache()
+
+
 def driver(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: IEEE division, no fastmath, cached on disk."""
     # The first call compiles; defining a function, and so importing its module, does not.
     compiled: Any = njit(error_model="numpy")(function)
-    compiled._cache = _Cache(function)
+    _use_cache(compiled, function)
     add = compiled.add_overload
 
     def add_with_environments(result: Any) -> None:
@@ -102,7 +112,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 def callback(arguments: Any, result: Any, function: Callable[..., Any]) -> Any:
     """Compile a function with ``prange`` loops that compiled code calls by its address, cached."""
     compiled: Any = CFunc(function, (arguments, result), {}, {"parallel": True})
-    compiled._cache = _Cache(function)
+    _use_cache(compiled, function)
     compiled.compile()
     return compiled
 

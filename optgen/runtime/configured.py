@@ -19,6 +19,7 @@ from optgen.runtime.description import Hyperparameter, Mode, Slot, StageScalars,
 from optgen.runtime.schedules import LearningRateSchedule
 from optgen.runtime.settings import (
     LearningRate,
+    Settings,
     changed_settings,
     checked_settings,
     needs_new_optimizer,
@@ -94,7 +95,7 @@ class Configured(Attributes):
     def mode_value(self, name: str) -> Value:
         """Return the value of a hyperparameter, for the conditions of modes.
 
-        A callable counts as a number that is not zero.
+        A callable counts as a number that is not zero; what it gives is looked at in each call.
         """
         value = self._settings.values[name]
         return not_zero(self._arguments[name]) if callable(value) else value
@@ -103,14 +104,32 @@ class Configured(Attributes):
         """Change a hyperparameter; refuse what would need another mode or other state."""
         old = self._settings
         new = changed_settings(old, name, value, self._arguments, self._own)
-        self._settings = new
-        try:
-            changed = self.select_mode() is not self._mode
-        finally:
-            self._settings = old
-        if changed:
+        if self._mode_of(new) is not self._mode:
             raise needs_new_optimizer(name, old.values[name], new.values[name])
         self._settings = new
+
+    def _mode_of(self, settings: Settings) -> Mode:
+        """Return the mode that other settings would select."""
+        own = self._settings
+        self._settings = settings
+        try:
+            return self.select_mode()
+        finally:
+            self._settings = own
+
+    def _check_mode(self, answers: Mapping[str, float]) -> None:
+        """Raise ValueError if numbers that callables have given, but zeros, need another mode."""
+        numbers = {name: number for name, number in answers.items() if number}
+        settings = self._settings
+        wanted = self._mode_of(settings._replace(values={**settings.values, **numbers}))
+        if wanted is not self._mode:
+            received = ", ".join(f"{name}={number!r}" for name, number in numbers.items())
+            raise ValueError(
+                f"{self.name}: expected callables to give numbers of the mode {self._mode.name!r}, "
+                f"which was chosen when it was constructed, received {received} from them, which "
+                f"needs the mode {wanted.name!r}. Give callables that stay within a mode, or "
+                "numbers."
+            )
 
     # Learning rate -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import numpy as np
 from optgen.runtime.arguments import checked
 from optgen.runtime.arrays import Array
 from optgen.runtime.description import Hyperparameter
-from optgen.runtime.state_access import Checks, check_is_count
+from optgen.runtime.stateful import Checks, check_is_count
 from optgen.runtime.variable import Tensor
 
 _LARGEST, _SMALLEST = 2.0**127, 2.0**-126

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 PATIENCE = 1.0
 """Seconds after which a user wonders."""
@@ -16,6 +17,15 @@ _log = logging.getLogger("optgen")
 def be_quiet() -> None:
     """Say nothing from now on, in a program that shows by other means what it is doing."""
     _log.setLevel(logging.ERROR)
+
+
+@cache
+def warn_of_no_cache() -> None:
+    """Say once that compiled kernels cannot be kept: a warning of the logger ``optgen``."""
+    _log.warning(
+        "optgen finds no folder to keep compiled kernels in, so every start compiles them again; "
+        "set NUMBA_CACHE_DIR to a folder that can be written"
+    )
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from optgen.runtime.configuration import is_function
 from optgen.runtime.description import Value
 from optgen.runtime.device_arrays import assign, on_host
 from optgen.runtime.header import checked_header, described
-from optgen.runtime.state_access import StateAccess, check_is_count, converted_for
+from optgen.runtime.state_access import StateAccess, converted_for
+from optgen.runtime.stateful import check_is_count
 from optgen.runtime.values import Tensor
 
 _ITERATION = "iteration"

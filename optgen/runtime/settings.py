@@ -155,6 +155,13 @@ class LearningRate:
             return called(self._hyperparameter, self.function, calls)
         return called(self._hyperparameter, self.function)
 
+    def check(self, what: str, value: Array) -> None:
+        """Raise ValueError, which says what it is, unless its array may have a value."""
+        try:
+            checked(self._hyperparameter, float(value))
+        except ValueError as error:
+            raise ValueError(f"{what}, the {error}") from None
+
     @property
     def value(self) -> Value:
         """What the constructor takes."""

@@ -285,7 +285,8 @@ class State:
         return ValueError(
             f"{what} is unknown: expected one of the {len(self.variables)} variables that the "
             f"optimizer was built with, received {received}. Construct another optimizer for "
-            "other variables."
+            "other variables; a copy of an optimizer has copies of its variables, too, unless both "
+            "are copied together."
         )
 
     def participants(self, pattern: tuple[bool, ...]) -> Participants:

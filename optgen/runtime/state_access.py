@@ -12,7 +12,7 @@ from optgen.runtime.arrays import Array
 from optgen.runtime.calls import as_arrays, as_list
 from optgen.runtime.device_arrays import assign, interface_of, layout_of, to_host
 from optgen.runtime.evaluation import Evaluating
-from optgen.runtime.stateful import LARGEST_COUNT
+from optgen.runtime.stateful import OWN_CHECKS, Checks
 from optgen.runtime.values import Tensor
 from optgen.runtime.variable import Variable
 
@@ -88,7 +88,7 @@ class StateAccess(Evaluating):
         Raises:
             ValueError: if keys are missing or left over, or a shape differs.
         """
-        load_all(store, self.variables, self.built)
+        load_all(store, self.variables, self.built, self._checks)
 
     # Slots ---------------------------------------------------------------------------------
 
@@ -309,18 +309,6 @@ def store_all(store: MutableMapping[str, Array], arrays: Sequence[Array]) -> Non
     """Put copies of arrays into a store under the keys ``"0"``, ``"1"``, ..."""
     for index, array in enumerate(arrays):
         store[str(index)] = to_host(array)
-
-
-def check_is_count(what: str, value: Array) -> None:
-    """Raise ValueError unless the value of an array of rank 0 is a count with a successor."""
-    if not 0 <= value <= LARGEST_COUNT:
-        raise ValueError(f"{what}: expected a count, received {value}.")
-
-
-Checks = Sequence[Callable[[str, Array], None]]
-
-OWN_CHECKS: Checks = (check_is_count,)
-"""What the first arrays of an optimizer's state must be besides numbers."""
 
 
 def load_all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,18 @@ from optgen.runtime.variable import Tensor, Variable, snapshot
 
 LARGEST_COUNT = 2**63 - 2
 """The largest count of calls that int64 holds together with its successor."""
+
+
+def check_is_count(what: str, value: Array) -> None:
+    """Raise ValueError unless the value of an array of rank 0 is a count with a successor."""
+    if not 0 <= value <= LARGEST_COUNT:
+        raise ValueError(f"{what}: expected a count, received {value}.")
+
+
+Checks = Sequence[Callable[[str, Array], None]]
+
+OWN_CHECKS: Checks = (check_is_count,)
+"""What the first arrays of an optimizer's state must be besides numbers."""
 
 
 class Stateful(Configured):
@@ -85,12 +97,19 @@ class Stateful(Configured):
         if settings.callables:
             asked = [name for name in settings.callables if name not in given]
             answers = settings.numbers_now(self._arguments, asked)
+            self._check_mode(dict(zip(asked, answers, strict=True)))
             scalars.update(zip(asked, answers, strict=True))
         self._add_learning_rate(scalars, calls)
         add_counts(scalars, settings, updates)
         for slot, array in state.step_slots.items():
             scalars[slot] = float(array)
         return scalars
+
+    @property
+    def _checks(self) -> Checks:
+        """What the first of ``variables`` must be besides numbers."""
+        rate = self._learning_rate
+        return OWN_CHECKS if rate is None or rate.function else (*OWN_CHECKS, rate.check)
 
     def _calls(self) -> int:
         return int(self._iteration)

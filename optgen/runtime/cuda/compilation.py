@@ -8,6 +8,8 @@ from typing import Any
 from numba import cuda
 from numba.core import config
 
+from optgen.runtime.notice import warn_of_no_cache
+
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether Numba's simulator runs kernels as Python threads instead of a device."""
 
@@ -28,7 +30,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel, which is launched with a grid; its arguments may be None."""
     if SIMULATED:
         return cuda.jit(function)
-    return cuda.jit(function, cache=True, extensions=[_NoneArguments])
+    try:
+        return cuda.jit(function, cache=True, extensions=[_NoneArguments])
+    except RuntimeError:
+        # Numba finds no folder that it may write into.
+        warn_of_no_cache()
+        return cuda.jit(function, extensions=[_NoneArguments])
 
 
 def device(function: Callable[..., Any]) -> Any:
