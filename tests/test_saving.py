@@ -512,3 +512,12 @@ def test_every_optimizer_with_weights_of_all_modes_has_a_unique_key() -> None:
         assert last_mode(spec)
         count = len(optimizer._checkpoint().arrays)
         assert count == len(optimizer.weights) == len(optimizer.variables) - 1
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
+    optimizer = SGD(0.5)
+    optimizer.build([np.ones(3)])
+    path = tmp_path / "missing" / "state.npz"
+    with pytest.raises(FileNotFoundError) as caught:
+        optimizer.save(path)
+    assert caught.value.filename == str(path)

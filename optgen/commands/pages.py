@@ -26,4 +26,7 @@ def pages(
     files = driver.pages(driver.compile_all(folders.spec_files(specs)), package)
     refuse_other_files(files, out, specs)
     written = folders.write(files, out)
-    output.print(f"{len(files)} pages in {escape(str(out))}, {len(written)} of them new or changed")
+    output.print(
+        f"{len(files)} pages in {escape(str(out))}, {len(written)} of them new or changed; "
+        f"examples import from {escape(package)}, unless `--package` names another"
+    )

@@ -216,8 +216,24 @@ def decide(
         if candidate.name not in chosen:
             headline = f"mode `{candidate.name}` is never selected"
             hint = "remove the mode, or mend its condition"
-            report.error("E404", headline, candidate.span, "never true", help=hint)
+            excluded = _excluded(candidate.condition, hyperparameters, report)
+            report.error("E404", headline, candidate.span, "never true", *excluded, help=hint)
     return Decision(tuple(selected)) if len(report.diagnostics) == before else None
+
+
+def _excluded(
+    condition: Condition, hyperparameters: Mapping[str, Hyperparameter], report: Report
+) -> Iterator[Label]:
+    """Marks at bounds that refuse a number with which a condition compares."""
+    for test in tests(condition):
+        h = hyperparameters[test.name]
+        for key, bound, excludes in (
+            ("above", h.minimum, h.exclusive_minimum),
+            ("below", h.maximum, h.exclusive_maximum),
+        ):
+            if excludes and bound is not None and test.constant == bound:
+                span = report.index.value("hyperparameters", h.name, key)
+                yield Label(span, f"{number_text(bound)} itself is no value")
 
 
 def _report_overlap(case: Combination, first: Candidate, second: Candidate, report: Report) -> None:

@@ -76,7 +76,12 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     # In the same folder, because a file can be moved at once only within a file system.
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        file = temporary.open("wb")
+    except OSError as error:
+        # Nobody has heard of the temporary file.
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+    try:
+        with file:
             contents: dict[str, Any] = {_HEADER: np.array(json.dumps(header)), **checkpoint.arrays}
             np.savez(file, **contents)
             file.flush()
