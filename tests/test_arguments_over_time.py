@@ -300,6 +300,10 @@ def test_a_callable_never_gives_a_number_of_another_mode() -> None:
         else:
             optimizer.apply([np.ones(2)])
             assert w.tolist() == [expected] * 2
+    # A zero belongs to a mode only if the numbers beside it do.
+    upper = optgen.load(CUT.replace("default = 0.25", "default = 0.75"))(beta=lambda: 0.0)
+    with pytest.raises(ValueError, match=r"received beta=0\.0 .* needs the mode 'low'"):
+        upper.apply([np.ones(2)], [np.ones(2)])
     # Ftrl's power is cut at -0.5, its default.
     power = Ftrl(learning_rate_power=lambda: -0.25)
     with pytest.raises(ValueError, match=r"received learning_rate_power=-0\.25"):

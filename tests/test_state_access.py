@@ -336,7 +336,7 @@ def test_a_learning_rate_that_is_refused_is_not_loaded() -> None:
     store: dict[str, Any] = {}
     optimizer.save_own_variables(store)
     with pytest.raises(
-        ValueError, match=r"store\[1\], the learning_rate: expected a finite number"
+        ValueError, match=r"store\[1\], the learning rate: expected a finite number"
     ):
         optimizer.load_own_variables({**store, "0": np.array(7), "1": np.array(np.nan)})
     assert [float(array) for array in optimizer.variables] == [0.0, 0.5]

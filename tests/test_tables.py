@@ -26,12 +26,13 @@ def drawn(name: str) -> np.ndarray[Any, np.dtype[Any]]:
 
 def reader(name: str) -> Any:
     """A compiled function that copies a table, and says how it lies in memory."""
-    namespace: dict[str, Any] = {"tables_at": tables_at}
-    source = (
-        f"def read(address):\n    t = tables_at(address).{name}\n    return t.copy(), t.strides"
-    )
-    exec(source, namespace)  # noqa: S102
-    return njit(namespace["read"])
+
+    @njit
+    def read(address: int) -> Any:
+        table = getattr(tables_at(address), name)
+        return table.copy(), table.strides
+
+    return read
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,8 +62,12 @@ def test_what_is_written_is_seen_in_python() -> None:
 
 
 def test_other_names_are_refused_where_they_are_compiled() -> None:
+    @njit
+    def read(address: int) -> Any:
+        return tables_at(address).other.copy()
+
     with pytest.raises(TypingError, match="Unknown attribute 'other' of type Tables"):
-        reader("other")(0)
+        read(0)
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
     elif hyperparameter.kind == "choice":
         text = "one of " + ", ".join(repr(choice) for choice in hyperparameter.choices)
     else:
-        text = _number_text(hyperparameter)
+        text = number_text(hyperparameter)
     if hyperparameter.kind != "float":
         return text + (" or None" if hyperparameter.optional else "")
     text += ", None" if hyperparameter.optional else ""
@@ -197,7 +197,7 @@ def _expectation(hyperparameter: Hyperparameter) -> str:
     return f"{text}, or a callable without arguments that returns {one}"
 
 
-def _number_text(hyperparameter: Hyperparameter) -> str:
+def number_text(hyperparameter: Hyperparameter) -> str:
     """Say in words which numbers a hyperparameter takes."""
     text = "an integer" if hyperparameter.kind == "int" else "a finite number"
     bounds = []
@@ -250,7 +250,7 @@ def called(hyperparameter: Hyperparameter, function: Callable[..., object], *ste
         what = f"the schedule {function!r} to give" if step else "a callable that returns"
         where = f" at step {step[0]}" if step else ""
         raise ValueError(
-            f"{hyperparameter.name}: expected {what} {_number_text(plain)}, received {value!r} "
+            f"{hyperparameter.name}: expected {what} {number_text(plain)}, received {value!r} "
             f"({type(value).__name__}) from it{where}."
         )
     return float(number)

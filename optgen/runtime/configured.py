@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, cast
 
@@ -118,12 +119,21 @@ class Configured(Attributes):
             self._settings = own
 
     def _check_mode(self, answers: Mapping[str, float]) -> None:
-        """Raise ValueError if numbers that callables have given, but zeros, need another mode."""
-        numbers = {name: number for name, number in answers.items() if number}
+        """Raise ValueError if what callables have given needs another mode.
+
+        A zero counts as the number beside it, on the side of what the callable stands for.
+        """
+        own = {name: number for name, number in answers.items() if name in self._own}
+        if not own:
+            return
+        numbers = {
+            name: number or math.nextafter(0.0, not_zero(self._arguments[name]))
+            for name, number in own.items()
+        }
         settings = self._settings
         wanted = self._mode_of(settings._replace(values={**settings.values, **numbers}))
         if wanted is not self._mode:
-            received = ", ".join(f"{name}={number!r}" for name, number in numbers.items())
+            received = ", ".join(f"{name}={number!r}" for name, number in own.items())
             raise ValueError(
                 f"{self.name}: expected callables to give numbers of the mode {self._mode.name!r}, "
                 f"which was chosen when it was constructed, received {received} from them, which "

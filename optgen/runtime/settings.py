@@ -13,6 +13,7 @@ from optgen.runtime.arguments import (
     check_clip_arguments,
     checked,
     checked_arguments,
+    number_text,
 )
 from optgen.runtime.arrays import Array
 from optgen.runtime.description import Hyperparameter, Value
@@ -159,8 +160,11 @@ class LearningRate:
         """Raise ValueError, which says what it is, unless its array may have a value."""
         try:
             checked(self._hyperparameter, float(value))
-        except ValueError as error:
-            raise ValueError(f"{what}, the {error}") from None
+        except ValueError:
+            raise ValueError(
+                f"{what}, the learning rate: expected {number_text(self._hyperparameter)}, "
+                f"received {value}."
+            ) from None
 
     @property
     def value(self) -> Value:

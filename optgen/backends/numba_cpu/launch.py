@@ -51,8 +51,8 @@ def driver_function(text: PhaseText) -> str:
         lines.append("    for row in tables.rows:")
         lines.append("        " + call(text.variable_name, ["tables.tensor", "row", *sources], 2))
     for function in axis_functions(text):
-        places = "rows" if function.segment.per_variable else "runs.shape[0]"
-        places = f"tables.{places}"
+        per_variable = function.segment.per_variable
+        places = "tables.rows" if per_variable else "tables.runs.shape[0]"
         arguments = f"({', '.join(function.arguments)})"
         lines.append(_for_each(places, function.function, arguments))
     lines += _loop(text)
