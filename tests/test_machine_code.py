@@ -72,8 +72,12 @@ def body(module: str, kernel: str, on: bool) -> str:
     fresh = njit(error_model="numpy")(function)
     fresh.compile(tuple(signature(module, parameters, on)))
     (text,) = fresh.inspect_llvm().values()
-    definitions = re.findall(r"^define .*?^}", text, re.MULTILINE | re.DOTALL)
-    return max((d for d in definitions if "cpython" not in d.split("\n")[0]), key=len)
+    # Beside it are entries for Python and C, and what it calls where that is not inlined, which
+    # depends on the processor.
+    path = [*function.__module__.split("."), kernel]
+    mangled = "@_ZN" + "".join(f"{len(name)}{name}" for name in path) + "B"
+    (found,) = re.findall(rf"^define [^@\n]*{mangled}.*?^}}", text, re.MULTILINE | re.DOTALL)
+    return str(found)
 
 
 def cases() -> list[Any]:
