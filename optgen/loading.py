@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 from optgen import driver, folders
 from optgen.backends.artifact import Artifact
 from optgen.backends.docs.notebook import Representation
+from optgen.shipped import or_shipped
 
 _TEXT = "spec"
 """What a spec that is given as text is called, in messages and as a module."""
@@ -30,7 +31,8 @@ def load(spec: str | os.PathLike[str]) -> Any:
     another folder.  A notebook shows the class and its instances as formulas.
 
     Args:
-        spec: the path of a spec; or the text of one, which has several lines.
+        spec: the path of a spec, or the name of one that ships with optgen; or the text of one,
+            which has several lines.
 
     Returns:
         The class that the spec describes, a subclass of ``optgen.runtime.Optimizer``.
@@ -44,7 +46,7 @@ def load(spec: str | os.PathLike[str]) -> Any:
         content = spec.encode("utf-8", "surrogatepass")
         optimizer = driver.compile_text(content, f"{_TEXT}.toml")
     else:
-        optimizer = driver.compile_spec(Path(spec))
+        optimizer = driver.compile_spec(_file(Path(spec)))
     files = driver.emit([optimizer])
     package = f"optgen_{optimizer.program.module}_{_digest(files)}"
     folder = cache_folder() / package
@@ -52,6 +54,17 @@ def load(spec: str | os.PathLike[str]) -> Any:
     loaded = getattr(_imported(package, folder), optimizer.program.name)
     loaded._repr_markdown_ = Representation(optimizer.program, optimizer.spec.summary)
     return loaded
+
+
+def _file(path: Path) -> Path:
+    """Return the file of a spec; that of one that ships with optgen if there is none."""
+    found = or_shipped(path)
+    if not found.exists():
+        raise FileNotFoundError(
+            f"expected the path of a spec (*.toml), the name of one that ships with optgen, or the "
+            f"text of one, in several lines; there is no file {str(path)!r}"
+        )
+    return found
 
 
 def cache_folder() -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from importlib import resources
 from itertools import islice
 
 import numpy as np
@@ -42,16 +41,6 @@ def names_of(name: str) -> tuple[str, str]:
     if LOWER_WORD.fullmatch(name):
         return "".join(word[:1].upper() + word[1:] for word in name.split("_")), name
     raise NameProblem(f"expected a word such as MyRule or my_rule, received {name!r}")
-
-
-def shipped_specs() -> dict[str, str]:
-    """The texts of the specs that ship with optgen, by the name of their files."""
-    files = resources.files("optgen.specs").iterdir()
-    return {
-        file.name.removesuffix(".toml"): file.read_text("utf-8")
-        for file in sorted(files, key=lambda file: file.name)
-        if file.name.endswith(".toml")
-    }
 
 
 def new_spec(name: str, module: str, source: str | None = None, schema: str | None = None) -> str:

@@ -62,6 +62,20 @@ def test_a_file_gives_the_class_of_the_package(tmp_path: Path) -> None:
         assert optgen.load(str(changed))().learning_rate == default
 
 
+def test_a_name_gives_the_class_of_a_spec_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert optgen.load("SGD") is optgen.load(SPECS / "sgd.toml")
+    (tmp_path / "sgd").write_text(TEXT)
+    assert optgen.load("sgd").__name__ == "Plain"
+
+
+def test_neither_a_file_nor_a_name_nor_a_text_says_what_was_expected() -> None:
+    with pytest.raises(FileNotFoundError, match="in several lines; there is no file 'hello'"):
+        optgen.load("hello")
+
+
 def test_mistakes_are_shown_with_their_places() -> None:
     with pytest.raises(optgen.CompileError, match=r"E301(?s:.*)spec.toml:4:15"):
         optgen.load(TEXT.replace("w = w", "w = x"))

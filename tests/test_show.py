@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -39,6 +40,25 @@ def test_a_terminal_gets_colours_and_the_same_text(stage: str) -> None:
     show_command.print_code(text, terminal)
     assert "\x1b[" in stream.getvalue()
     assert ESCAPE.sub("", stream.getvalue()) == text
+
+
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_a_name_stands_for_a_spec_that_ships(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    by_name = CliRunner().invoke(app, [command, "NovoGrad"])
+    assert by_name.exit_code == 0, by_name.output
+    by_path = CliRunner().invoke(app, [command, str(SPECS / "novograd.toml")])
+    assert by_name.stdout == by_path.stdout
+    (tmp_path / "novograd").mkdir()
+    assert CliRunner().invoke(app, [command, "novograd"]).exit_code == 2
+
+
+def test_a_name_of_nothing_says_what_was_expected() -> None:
+    result = CliRunner().invoke(app, ["show", "nothing"], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "or the name of one that ships with optgen; there is no file 'nothing'" in result.output
 
 
 def test_markup_in_a_spec_is_text() -> None:

@@ -64,6 +64,13 @@ def test_a_report_names_properties_cases_and_figures(spec: Path, tmp_path: Path)
     assert result.stderr == ""
 
 
+def test_a_name_stands_for_a_spec_that_ships(tmp_path: Path) -> None:
+    choice = ("--quick", "-k", "examples", "--mode", "plain")
+    result = run("optgen.cli", "test", "SGD", *choice, folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "SGD, from " in result.stdout
+
+
 def test_a_failure_is_told_with_what_to_paste(spec: Path, tmp_path: Path) -> None:
     spec.write_text(NORMED)
     result = run(

@@ -21,7 +21,7 @@ def eject(
     ] = Path("."),
 ) -> None:
     """Write an optimizer as a standalone package, which runs with NumPy and Numba alone."""
-    (path,) = folders.spec_files([one_spec(spec)])
+    path = one_spec(spec)
     optimizer = driver.compile_spec(path)
     files = ejected(optimizer)
     folder = out / optimizer.program.module

@@ -9,13 +9,15 @@ import typer
 
 from optgen.commands.explain_code import explain_code, is_code, list_codes
 from optgen.commands.explain_spec import explain_spec
+from optgen.shipped import shipped_spec
 
 
 def explain(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="A spec (*.toml), or the code of a message, such as E302; all codes if missing.",
+            help="A spec (*.toml), the name of one that ships with optgen, or the code of a "
+            "message, such as E302; all codes if missing.",
             show_default=False,
         ),
     ] = None,
@@ -26,10 +28,10 @@ def explain(
 ) -> None:
     """Explain what a spec costs in state, bytes, operations and passes; or what a message means."""
     if what is not None and not is_code(what):
-        if not Path(what).exists():
+        if not Path(what).exists() and shipped_spec(what) is None:
             raise typer.BadParameter(
-                f"expected a spec (*.toml), or the code of a message, such as E302; there is no "
-                f"file {what!r}"
+                f"expected a spec (*.toml), the name of one that ships with optgen, or the code of "
+                f"a message, such as E302; received {what!r}"
             )
         explain_spec(Path(what), mode, json)
         return

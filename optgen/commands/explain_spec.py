@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from optgen import driver, folders
+from optgen import driver
 from optgen.analysis import OPERATION_KINDS, Cost, PhaseCost, Wait, cost_of, stage_sets
 from optgen.commands.console import one_spec, output
 from optgen.commands.cost_tables import print_explanation
@@ -24,17 +24,16 @@ def explain_spec(path: Path, mode: str | None = None, as_json: bool = False) -> 
     """Print what the modes of a spec cost.
 
     Args:
-        path: the spec's file.
+        path: the spec's file, or the name of one that ships with optgen.
         mode: the mode to explain; as tables the default mode if missing, as JSON all modes.
         as_json: whether to print JSON in place of tables.
 
     Raises:
         optgen.CompileError: with every mistake in the spec.
         OSError: if the file cannot be read.
-        typer.BadParameter: if there is no such mode, or the path is a folder.
+        typer.BadParameter: if there is no such mode or spec, or the path is a folder.
     """
-    (file,) = folders.spec_files([one_spec(path)])
-    optimizer = driver.compile_spec(file)
+    optimizer = driver.compile_spec(one_spec(path))
     known = [layout.schedule.name for layout in optimizer.modes]
     if mode is not None and mode not in known:
         raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")

@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 
 from optgen.commands.console import errors, output
-from optgen.scaffold import NameProblem, names_of, new_spec, shipped_specs
+from optgen.scaffold import NameProblem, names_of, new_spec
+from optgen.shipped import shipped_spec, shipped_specs
 
 SCHEMA_FILE = "optgen.schema.json"
 
@@ -23,9 +24,9 @@ def new(
     out: Annotated[Path, typer.Option("--out", help="The folder of the new file.")] = Path("."),
 ) -> None:
     """Write a commented spec that builds, as a start for one of your own."""
-    known = shipped_specs()
-    if source is not None and source.lower() not in known:
-        listed = ", ".join(sorted(known))
+    copied = None if source is None else shipped_spec(source)
+    if source is not None and copied is None:
+        listed = ", ".join(shipped_specs())
         raise typer.BadParameter(
             f"expected one of {listed}, received {source!r}", param_hint="--from"
         )
@@ -35,7 +36,8 @@ def new(
         raise typer.BadParameter(str(problem)) from None
     path = out / f"{module}.toml"
     schema = SCHEMA_FILE if (out / SCHEMA_FILE).is_file() else None
-    text = new_spec(class_name, module, None if source is None else known[source.lower()], schema)
+    start = None if copied is None else copied.read_text("utf-8")
+    text = new_spec(class_name, module, start, schema)
     out.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
-from optgen import driver, folders
+from optgen import driver
 from optgen.backends.numba_cuda.ptx import CudaMissingError
 from optgen.commands.console import SpecPath, errors, one_spec, output
 from optgen.ir.program import Schedule, Variant
@@ -28,8 +28,7 @@ def show(
 ) -> None:
     """Show what the compiler made of a spec after one of its stages."""
     seen: list[tuple[str, Variant | Schedule]] = []
-    (path,) = folders.spec_files([one_spec(spec)])
-    optimizer = driver.compile_spec(path, lambda name, code: seen.append((name, code)))
+    optimizer = driver.compile_spec(one_spec(spec), lambda name, code: seen.append((name, code)))
     known = [m.name for m in optimizer.program.modes]
     if mode is not None and mode not in known:
         raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")

@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 
 from optgen import folders
-from optgen.commands.console import SpecPaths
+from optgen.shipped import or_shipped
 
 
 def run_checks(
-    specs: SpecPaths,
+    specs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Specs (*.toml), folders of specs, or names of specs that ship with optgen.",
+            show_default=False,
+        ),
+    ],
     mode: Annotated[
         list[str] | None, typer.Option(help="Only this mode; may be given several times.")
     ] = None,
@@ -37,7 +43,7 @@ def run_checks(
     from optgen.commands import trust
 
     checks = trust.chosen(check or [])
-    paths = folders.spec_files(specs)
+    paths = folders.spec_files(or_shipped(spec) for spec in specs)
     if pytest is None:
         passed = [trust.report(path, checks, mode or [], quick, seed, jobs) for path in paths]
         if not all(passed):
