@@ -144,29 +144,22 @@ class HostTables:
             New values of step slots, for the caller to store.
         """
         new_values: list[tuple[str, float]] = []
-        threads = [threads_for(selection.elements) for selection in selections]
-        value = scalars.__getitem__
+        parts = [selection for selection in selections if selection.rows.size]
+        if rehearsal:
+            parts = [part.rehearsal() for part in parts]
+        # Numba takes longer to say how many threads there are than a small variable takes in all.
+        work = [(part, threads_for(part.elements)) for part in parts]
         for prepared in phases:
             phase = prepared.phase
             for entry in prepared.scalars_before:
-                results = entry.function(*map(value, entry.inputs))
+                results = entry.function(*[scalars[name] for name in entry.inputs])
                 for place, name in enumerate(entry.outputs):
                     scalars[name] = results[place]
-            values = phase.scalars(*map(value, phase.inputs))
+            values = phase.scalars(*[scalars[name] for name in phase.inputs])
             stages = prepared.stages(scalars)
-            for index, (group, selection) in enumerate(zip(self.groups, selections, strict=True)):
-                if selection.rows.size:
-                    part = selection.rehearsal() if rehearsal else selection
-                    tables = part.tables(phase)
-                    arguments = (
-                        group.like,
-                        tables.address,
-                        values,
-                        stages,
-                        average,
-                        accumulator,
-                    )
-                    launch(phase, threads[index], arguments)
+            for part, threads in work:
+                address = part.tables(phase).address
+                launch(phase, threads, (part.like, address, values, stages, average, accumulator))
             for name, column in prepared.sums:
                 total = 0.0 if rehearsal else _sum_over_variables(self.groups, selections, column)
                 scalars[name] = total

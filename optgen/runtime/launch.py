@@ -35,14 +35,10 @@ if hasattr(os, "register_at_fork"):
 def threads_for(elements: int) -> tuple[int, int]:
     """Return what a driver is told of threads; compiles what it needs for several.
 
-    Numba takes longer to say how many there are than a driver takes for a small variable: it is
-    asked once for all phases.
-
     Args:
         elements: how many elements a launch covers in all.
     """
-    several = numba.config.NUMBA_NUM_THREADS > 1 and not _in_forked_child
-    if elements < PARALLEL_FROM or not several:
+    if elements < PARALLEL_FROM or numba.config.NUMBA_NUM_THREADS < 2 or _in_forked_child:
         return ONE_THREAD
     threads = all_threads()
     return threads if threads[1] > 1 else ONE_THREAD

@@ -38,6 +38,7 @@ class Selection:
     """The part of a group that takes part in a launch.
 
     Attributes:
+        like: empty array of the variables' dtype.
         rows: int64[n], rows of the variables.
         chunks: int64[m, 4]: row, offset in elements, length, index of the first block.
         elements: number of elements in all.
@@ -45,6 +46,7 @@ class Selection:
         axes: the work on rows and columns; None if the mode has no numbers for these.
     """
 
+    like: Array
     rows: Table
     chunks: Table
     elements: int
@@ -54,7 +56,8 @@ class Selection:
     def rehearsal(self) -> Selection:
         """Return a selection of nothing that is launched in the same way."""
         axes = None if self.axes is None else self.axes.rehearsal()
-        return Selection(self.rows[:0], self.chunks[:0], self.elements, self.fixed, axes)
+        rows, chunks = self.rows[:0], self.chunks[:0]
+        return Selection(self.like, rows, chunks, self.elements, self.fixed, axes)
 
     def tables(self, phase: Phase) -> Description:
         """Return the tables for a phase, whose driver gets their address."""
@@ -96,7 +99,6 @@ class Group:
     """All variables of one dtype, as tables.
 
     Attributes:
-        like: empty array of the dtype.
         positions: int64[rows], index at build of the variable in each row.
         pointers: int64[rows, streams], addresses: variable, gradient, average, accumulator, the
             mode's element slots; 0 for what is off.
@@ -107,13 +109,17 @@ class Group:
         axes: the tables of numbers per row, column and index; None if the mode has none.
     """
 
-    like: Array
     positions: Table
     pointers: Table
     layout: Table
     tensor: NDArray[np.float64]
     everything: Selection
     axes: AxisTables | None = None
+
+    @property
+    def like(self) -> Array:
+        """Empty array of the variables' dtype."""
+        return self.everything.like
 
     def select(self, takes_part: Callable[[int], bool]) -> Selection:
         """Return the selection of the variables whose position passes a test."""
@@ -124,7 +130,7 @@ class Group:
         chunks = chunks[chosen[chunks[:, 0]]]
         axes = None if self.axes is None else self.axes.everything.of(chosen)
         rows, elements = np.flatnonzero(chosen), int(chunks[:, 2].sum())
-        return Selection(rows, chunks, elements, self.everything.fixed, axes)
+        return Selection(self.like, rows, chunks, elements, self.everything.fixed, axes)
 
 
 def make_group(
@@ -170,6 +176,7 @@ def make_group(
     length = CHUNKS[0] if mode.axes else chunk_length(sum(variable.size for variable in variables))
     chunks = spread(cut_chunks(variables, blocks, length), length)
     everything = Selection(
+        np.empty(0, dtype),
         np.arange(len(variables), dtype=np.int64),
         chunks,
         int(chunks[:, 2].sum()),
@@ -177,7 +184,6 @@ def make_group(
         None if axis_tables is None else axis_tables.everything,
     )
     return Group(
-        like=np.empty(0, dtype),
         positions=np.array(positions, np.int64),
         pointers=pointers,
         layout=layout,
