@@ -521,3 +521,35 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) 
     with pytest.raises(FileNotFoundError) as caught:
         optimizer.save(path)
     assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [(0, -1, "expected a count, received -1"), (1, np.nan, "the learning rate: expected")],
+)
+def test_what_could_not_be_loaded_is_not_saved(
+    scaled: bool, place: int, value: float, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a"
+    inner = SGD(0.5)
+    optimizer = LossScaleOptimizer(inner) if scaled else inner
+    optimizer.save(path)
+    before = path.read_bytes()
+    inner.variables[place][...] = value
+    store: dict[str, Any] = {}
+    with pytest.raises(ValueError, match=rf"variables\[{place + 3 * scaled}\].*{words}"):
+        optimizer.save(path)
+    with pytest.raises(ValueError, match=words):
+        optimizer.save_own_variables(store)
+    assert path.read_bytes() == before
+    assert not store
+
+
+def test_a_loss_scale_optimizer_checks_the_learning_rate_of_a_store() -> None:
+    optimizer = LossScaleOptimizer(SGD(0.5))
+    store: dict[str, Any] = {}
+    optimizer.save_own_variables(store)
+    with pytest.raises(ValueError, match=r"store\[4\], the learning rate: expected"):
+        optimizer.load_own_variables({**store, "4": np.array(np.inf)})
+    assert optimizer.learning_rate == 0.5

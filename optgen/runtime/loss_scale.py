@@ -20,16 +20,11 @@ from optgen.runtime.dynamic_scale import CHECKS, GROWTH_STEPS, INITIAL_SCALE, KE
 from optgen.runtime.header import check_class
 from optgen.runtime.minimize import Minimizer
 from optgen.runtime.optimizer import Optimizer
+from optgen.runtime.replacement import check_all, load_all, replace_all, store_all
 from optgen.runtime.saving import restore
 from optgen.runtime.schedules import LearningRateSchedule
-from optgen.runtime.state_access import (
-    OWN_CHECKS,
-    ArrayList,
-    Checks,
-    load_all,
-    replace_all,
-    store_all,
-)
+from optgen.runtime.state_access import ArrayList
+from optgen.runtime.stateful import OWN_CHECKS, Checks
 from optgen.runtime.variable import Tensor, Variable, snapshot
 
 _PACKAGE = "optgen.optimizers"
@@ -237,13 +232,18 @@ class LossScaleOptimizer(Attributes, Minimizer):
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""
         replace_all("weights", self.weights, weights, self.built, _CHECKS)
 
+    @property
+    def _checks(self) -> Checks:
+        """What the first of ``variables`` must be besides numbers."""
+        return *CHECKS, *self.inner_optimizer._checks
+
     def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
         """Put copies of ``variables`` into a store under the keys ``"0"``, ``"1"``, ..."""
-        store_all(store, self.variables)
+        store_all(store, self.variables, self._checks)
 
     def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
         """Give ``variables`` the values of a store; ValueError, and no change, if refused."""
-        load_all(store, self.variables, self.built, _CHECKS)
+        load_all(store, self.variables, self.built, self._checks)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write arguments and state to a file; see ``Optimizer.save``."""
@@ -256,6 +256,7 @@ class LossScaleOptimizer(Attributes, Minimizer):
         restore(self, path, custom_objects)
 
     def _checkpoint(self) -> Checkpoint:
+        check_all("variables", self.variables, self._checks)
         inner = self.inner_optimizer._checkpoint()
         header = {
             "class": type(self).__name__,

@@ -14,7 +14,8 @@ from optgen.runtime.configuration import is_function
 from optgen.runtime.description import Value
 from optgen.runtime.device_arrays import assign, on_host
 from optgen.runtime.header import checked_header, described
-from optgen.runtime.state_access import StateAccess, converted_for
+from optgen.runtime.replacement import check_all, converted_for
+from optgen.runtime.state_access import StateAccess
 from optgen.runtime.stateful import check_is_count
 from optgen.runtime.values import Tensor
 
@@ -36,7 +37,8 @@ class Saving(StateAccess):
 
         Raises:
             OSError: if the file cannot be written.
-            ValueError: if JSON cannot hold the configuration of a schedule of your own, or
+            ValueError: if JSON cannot hold the configuration of a schedule of your own, a count of
+                calls or a learning rate that ``load`` would refuse was written into its array, or
                 variables are excluded from weight decay before ``build``, where no file can say
                 which they are.
         """
@@ -67,6 +69,7 @@ class Saving(StateAccess):
     def _checkpoint(self) -> Checkpoint:
         """Return everything that a file needs; arrays of the host are live."""
         self._check_training("save")
+        check_all("variables", self.variables, self._checks)
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
