@@ -123,7 +123,7 @@ class Rprop(Optimizer):
         loss_scale_factor: What the loss was multiplied by; gradients are divided by it.
             Defaults to None.
         gradient_accumulation_steps: Number of calls whose mean gradient makes one update;
-            None for every call. Defaults to None.
+            None or 0 for every call. Defaults to None.
         name: Name of the optimizer. Defaults to "Rprop".
         **kwargs: Legacy names: `lr`, an alias of `learning_rate`, and `decay`, which divides
             the learning rate by `1 + decay * calls`.

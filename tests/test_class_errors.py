@@ -159,10 +159,14 @@ def refused_variables() -> Iterator[Any]:
     yield "windows", [as_strided(z, (3, 3), (8, 8), writeable=True)], r"strides \(8, 8\)"
     yield "overlapping", [z, np.ones(1), z[1:2]], "variable 0 and variable 2, which overlap"
     yield "twice", [z, z], "variable 0 and variable 1, which overlap"
-    yield "list", [np.zeros(2), [1.0, 2.0]], "variable 1: .*received builtins.list"
+    yield (
+        "list",
+        [np.zeros(2), [1.0, 2.0]],
+        "variable 1: .*received builtins.list. Pass what numpy.asarray",
+    )
     yield "float", [1.0], "variable 0: .*received builtins.float"
-    yield "none", [np.zeros(2), None], "variable 1: .*received builtins.NoneType"
-    yield "masked", [np.ma.ones(3)], "variable 0: .*received numpy.ma.*MaskedArray"
+    yield "none", [np.zeros(2), None], "variable 1: .*received builtins.NoneType.$"
+    yield "masked", [np.ma.ones(3)], "variable 0: .*received numpy.ma.*MaskedArray. Fill it"
     yield "no variables", [], "at least one"
     yield "bare array", np.zeros((2, 2)), r"variables: .*one array of shape \(2, 2\)"
 

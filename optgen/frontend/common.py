@@ -99,7 +99,7 @@ COMMON_HYPERPARAMETERS = (
         None,
         minimum=2,
         optional=True,
-        doc="Number of calls whose mean gradient makes one update; None for every call.",
+        doc="Number of calls whose mean gradient makes one update; None or 0 for every call.",
     ),
 )
 

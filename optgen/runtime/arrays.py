@@ -112,7 +112,7 @@ def check_array(what: str, value: object) -> Array:
         kind = type(value)
         raise ValueError(
             f"{what}: expected a NumPy array of float32 or float64, "
-            f"received {kind.__module__}.{kind.__qualname__}."
+            f"received {kind.__module__}.{kind.__qualname__}.{_way_to_array(value)}"
         )
     if value.dtype not in SUPPORTED:
         raise ValueError(
@@ -120,6 +120,17 @@ def check_array(what: str, value: object) -> Array:
             f"received {value.dtype.name} ({value.dtype.str})."
         )
     return value
+
+
+def _way_to_array(value: object) -> str:
+    """Return a sentence that says how something else becomes a NumPy array; may be empty."""
+    if isinstance(value, np.ma.MaskedArray):
+        return " Fill it with filled()."
+    if hasattr(value, "detach"):
+        return " Pass its detach().numpy(), which shares its memory."
+    if hasattr(value, "__array__") or isinstance(value, list | tuple | float):
+        return " Pass what numpy.asarray makes of it."
+    return ""
 
 
 def check_gradient(position: int, gradient: object, variable: Array) -> Array:
