@@ -105,10 +105,8 @@ def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
             report.error("E208", f"`{name}` is not a number, so it has no `{key}`", span)
         elif not is_sound(bound):
             report.error("E204", f"the `{key}` of `{name}` {_unsound(bound)}", span)
-        elif spec.kind == "int" and not isinstance(bound, int):
-            headline = f"`{name}` is an integer, so its `{key}` must be one"
-            hint = 'for a float, write its default with a point, as `1.0`, or `type = "float"`'
-            report.error("E208", headline, span, help=hint)
+    if spec.kind == "int":
+        _check_bounds_of_integer(name, spec, report)
     for inclusive, exclusive in LOWER_BOUNDS, UPPER_BOUNDS:
         if inclusive in spec.bounds and exclusive in spec.bounds:
             report.error(
@@ -119,6 +117,26 @@ def _check_bounds(name: str, spec: HyperparameterSpec, report: Report) -> None:
                 Label(report.index.key("hyperparameters", name, inclusive), "a bound already"),
                 help=f"keep `{inclusive}` if that number is allowed itself, else `{exclusive}`",
             )
+
+
+def _check_bounds_of_integer(name: str, spec: HyperparameterSpec, report: Report) -> None:
+    """Report bounds with a point in one message: mostly it is the default that lacks one."""
+    wrong = [key for key, x in spec.bounds.items() if is_sound(x) and not isinstance(x, int)]
+    if not wrong:
+        return
+    location = ("hyperparameters", name)
+    first, *others = [Label(report.index.value(*location, key), "not an integer") for key in wrong]
+    if spec.type is None:
+        others.append(Label(report.index.value(*location, "default"), "an integer"))
+    keys = " and ".join(f"`{key}`" for key in wrong)
+    report.error(
+        "E208",
+        f"`{name}` is an integer, so its {keys} must be {'one' if len(wrong) == 1 else 'integers'}",
+        first.span,
+        first.text,
+        *others,
+        help='for a float, write its default with a point, as `1.0`, or `type = "float"`',
+    )
 
 
 def _check_room(name: str, spec: HyperparameterSpec, report: Report) -> bool:
