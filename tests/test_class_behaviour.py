@@ -16,6 +16,7 @@ from optgen.optimizers import SGD, Adam, AdamW, NovoGrad
 from optgen.runtime import Hyperparameter, Optimizer
 from optgen.runtime.arguments import COMMON
 from optgen.testing.arrays import every_second
+from optgen.testing.subject import drawn_float
 from tests.generated_classes import (
     EVERYTHING,
     Arguments,
@@ -23,13 +24,15 @@ from tests.generated_classes import (
     hyperparameters_of,
     last_mode,
 )
-from tests.oracle import Oracle, compiled, generated, thorough_modes, thorough_specs
+from tests.oracle import CORE, Oracle, compiled, generated, thorough_modes, thorough_specs
 
 Array = np.ndarray[Any, Any]
 MODES = pytest.mark.parametrize(
     ("spec", "mode"), thorough_modes(), ids=["-".join(pair) for pair in thorough_modes()]
 )
 SPECS = pytest.mark.parametrize("spec", thorough_specs())
+CORE_SPECS = pytest.mark.parametrize("spec", CORE)
+"""What not every rule does: arguments of some have an effect in some states alone."""
 
 
 def after(optimizer: Optimizer, start: Any, *gradients: Any) -> Array:
@@ -94,7 +97,7 @@ def test_novograd_starts_from_the_first_norm(averaging: bool) -> None:
     np.testing.assert_allclose(second, -lr * (m1 + m2), rtol=1e-12)
 
 
-@SPECS
+@CORE_SPECS
 def test_decay_with_a_zero_gradient_is_an_exact_factor(spec: str) -> None:
     """[B4] Decoupled, once, and times the learning rate, also when that is halved."""
     w, optimizer = np.array([2.0, -3.0]), generated(spec)(learning_rate=0.5, weight_decay=0.25)
@@ -181,6 +184,19 @@ def refuses_end(h: Hyperparameter, edge: float) -> bool:
     return h.exclusive_maximum if edge else h.exclusive_minimum
 
 
+def with_values(spec: str, values: Arguments) -> tuple[str, Arguments]:
+    """The last mode that values of some hyperparameters leave possible, and what selects it."""
+    for mode in reversed(compiled(spec).program.modes):
+        arguments = {**hyperparameters_of(spec, mode.name), **values}
+        try:
+            selected = generated(spec)(**arguments).select_mode().name
+        except ValueError:
+            continue
+        if selected == mode.name:
+            return selected, arguments
+    raise AssertionError(f"no mode of {spec} has {values}")
+
+
 @SPECS
 @pytest.mark.parametrize("edge", [0.0, 1.0])
 def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge: float) -> None:
@@ -190,13 +206,9 @@ def test_betas_at_their_ends_keep_or_replace_the_state_in_place(spec: str, edge:
         for h in generated(spec).hyperparameters
         if h.maximum == 1.0 and h.minimum == 0.0
     }
-    mode = "momentum" if spec == "sgd" and edge else last_mode(spec)
-    if spec == "sgd" and not edge:
-        mode = "plain"
-    arguments = {**hyperparameters_of(spec, mode), **betas}
+    mode, arguments = with_values(spec, betas)
     w = [draw((3, 2), 1)]
     optimizer = generated(spec)(**arguments)
-    assert optimizer.select_mode().name == mode
     oracle = Oracle(compiled(spec).program, mode, w, arguments)
     optimizer.build(w)
     state = optimizer.variables
@@ -259,12 +271,13 @@ def test_a_float64_gradient_of_a_float32_variable_is_rounded_first() -> None:
 
 @SPECS
 def test_only_empty_variables_are_no_trouble(spec: str) -> None:
-    """[B21] Sums over nothing are zero; the count goes on."""
+    """[B21] Sums over nothing are zero, means of no rows are NaN; the count goes on."""
     optimizer, w = everything_on(spec), np.zeros((0, 3), np.float32)
     for _ in range(4):
         optimizer.apply([np.zeros((0, 3), np.float32)], [w])
     assert optimizer.iterations == 2
-    assert all(np.all(np.isfinite(array)) for array in optimizer.variables)
+    of_axes = optimizer.select_mode().axes
+    assert of_axes or all(np.all(np.isfinite(array)) for array in optimizer.variables)
 
 
 def test_axes_of_length_one_have_any_stride() -> None:
@@ -400,7 +413,7 @@ def run_everything(spec: str, arguments: Arguments) -> list[bytes]:
     return [w.tobytes()]
 
 
-@SPECS
+@CORE_SPECS
 def test_every_argument_changes_the_result(spec: str) -> None:
     """[B33] Mutations: an argument that is ignored would leave some result as it is."""
     mode = last_mode(spec)
@@ -426,11 +439,13 @@ def test_arguments_assigned_between_steps_act_as_if_given_then(spec: str) -> Non
     mode = last_mode(spec)
     own = hyperparameters_of(spec, mode)
     base = {**EVERYTHING, **own}
-    names = [h.name for h in (*COMMON, *generated(spec).hyperparameters) if h.kind == "float"]
-    for name in names:
-        if base.get(name) is None:
+    rng = np.random.default_rng(30)
+    initial = {slot.initial for slot in compiled(spec).program.slots}
+    for h in (*COMMON, *generated(spec).hyperparameters):
+        name = h.name
+        if h.kind != "float" or base.get(name) is None or name in initial:
             continue
-        value = base[name] / 2
+        value = drawn_float(h, rng)
         first, second = generated(spec)(**base), generated(spec)(**{**base, name: value})
         w, other = draw((4,), 28).astype(np.float32), np.zeros(4, np.float32)
         second.build([other])

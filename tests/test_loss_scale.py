@@ -85,6 +85,7 @@ def test_one_bad_element_anywhere_skips_the_whole_call(spec: str, dtype: Any) ->
         make_variables(dtype),
     )
     optimizer.build(variables)
+    answers.clear()  # a slot may start as the learning rate
     skipped = 0
     for call in range(4):
         before = every_byte(optimizer, variables)
