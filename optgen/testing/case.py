@@ -45,6 +45,7 @@ class Case:
         calls: how many calls the optimizer takes.
         seed: where the numbers come from.
         index: which of several things of the same kind, such as examples.
+        size: what variables and gradients are multiplied by.
     """
 
     mode: str
@@ -54,14 +55,18 @@ class Case:
     calls: int = 6
     seed: int = 0
     index: int = 0
+    size: float = 1.0
 
     def variables(self) -> list[Array]:
         """New variables, always the same."""
-        return [drawn(shape, self.dtype, self.seed, 0, i) for i, shape in enumerate(self.shapes)]
+        return [
+            np.asarray(self.size * drawn(shape, "float64", self.seed, 0, i)).astype(self.dtype)
+            for i, shape in enumerate(self.shapes)
+        ]
 
     def gradients(self, call: int) -> list[Array]:
         """The gradients of a call: long ones for two calls, short ones for the next two."""
-        size = (3.0, 0.1)[call // 2 % 2]
+        size = self.size * (3.0, 0.1)[call // 2 % 2]
         return [
             np.asarray(size * drawn(shape, "float64", self.seed, 1, call, i)).astype(self.dtype)
             for i, shape in enumerate(self.shapes)

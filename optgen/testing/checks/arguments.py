@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from optgen.ir.program import Hyperparameter
 from optgen.testing.alternatives import alternatives
 from optgen.testing.arrays import Array, assert_same_bytes
 from optgen.testing.case import NOTHING, Case, Check, Finding, each_mode
@@ -19,26 +20,49 @@ from optgen.testing.subject import Arguments, Subject
 
 _SHAPES = ((4,), (2, 3))
 
+_TINY = 1e-4
+"""Size of variables and gradients beside which an epsilon, or a smallest value, is large."""
+
 
 def check_hyperparameter(subject: Subject, case: Case) -> Finding:
-    """A change of one hyperparameter changes a variable, in some mode.
+    """A change of one hyperparameter changes a variable, or at least a slot, in some mode.
 
     In every mode, it does so in the class exactly where it does so in the interpreter.
     """
     h = subject.program.hyperparameters[case.index]
-    silent = []
-    for mode in subject.modes:
-        base = replace(case, mode=mode).arguments(subject)
-        changed = [{**base, h.name: other} for other in alternatives(h, base[h.name])]
-        acts = [_acts(subject, case, base, other, "variable/") for other in changed]
-        if not any(acts):
-            silent.append(mode)
-    assert len(silent) < len(subject.modes), (
-        f"{h.name}: expected another value of it to change the variables within {case.calls} "
+    cases = [replace(case, mode=mode) for mode in subject.modes]
+    silent = [each.mode for each in cases if not _acts_somehow(subject, each, h, "variable/")]
+    if len(silent) < len(cases):
+        return Finding(notes=(f"{h.name} has no effect in {', '.join(silent)}",) if silent else ())
+    assert any(_acts_somehow(subject, each, h) for each in cases), (
+        f"{h.name}: expected another value of it to change the variables within {2 * case.calls} "
         f"steps in some mode; it changes them in none ({', '.join(silent)})"
     )
-    notes = (f"{h.name} has no effect in {', '.join(silent)}",) if silent else ()
-    return Finding(notes=notes)
+    return Finding(notes=(f"{h.name} changes slots, and no variable",))
+
+
+def _acts_somehow(subject: Subject, case: Case, h: Hyperparameter, results: str = "") -> bool:
+    """Whether other values of a hyperparameter give other results in some circumstances."""
+    for trial, base in _circumstances(subject, case):
+        changed = [{**base, h.name: other} for other in alternatives(h, base[h.name])]
+        # All of them, because each compares the class with the interpreter.
+        acts = [_acts(subject, trial, base, other, results) for other in changed]
+        if any(acts):
+            return True
+    return False
+
+
+def _circumstances(subject: Subject, case: Case) -> Iterator[tuple[Case, Arguments]]:
+    """Cases and arguments in which a hyperparameter may act.
+
+    Drawn values may leave no room for one, as bounds that have crossed do; some act after a number
+    of steps, and others where everything is small.
+    """
+    yield case, case.arguments(subject)
+    defaults = {h.name: h.default for h in subject.program.hyperparameters}
+    usual = {**case.common, **defaults, **subject.selecting(case.mode)}
+    for size in (1.0, _TINY):
+        yield replace(case, calls=2 * case.calls, size=size), usual
 
 
 def _acts(
