@@ -6,7 +6,7 @@ import copy
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +71,33 @@ def test_refused_hyperparameters_are_named_with_what_was_received(
         assert optimizer.get_config() == before
 
 
+def inside(h: Hyperparameter, values: Iterable[float]) -> float:
+    """The first of some numbers that a hyperparameter may be."""
+    low, high = h.minimum, h.maximum
+    for value in values:
+        above = low is None or value > low or (value == low and not h.exclusive_minimum)
+        below = high is None or value < high or (value == high and not h.exclusive_maximum)
+        if above and below:
+            return value
+    raise AssertionError(f"{h.name} may be none of these")
+
+
 @pytest.mark.parametrize(("cls", "h"), all_hyperparameters())
 def test_integers_and_numpy_scalars_are_numbers(cls: Any, h: Hyperparameter) -> None:
     if h.kind == "float":
-        whole = 0 if h.exclusive_maximum else 1
-        for value in (whole, np.int8(whole), np.float32(0.5), np.float64(0.5)):
+        whole, part = inside(h, (1, 0, -1)), inside(h, (0.5, 1.5, -0.5))
+        for value in (whole, np.int8(whole), np.float32(part), np.float64(part)):
             kept = cls(**{h.name: value}).get_config()[h.name]
             assert kept == value
             assert type(kept) is float
     elif h.kind == "int":
         assert type(cls(**{h.name: np.int64(3)}).get_config()[h.name]) is int
-    else:
+    elif h.kind == "bool":
         assert cls(**{h.name: np.True_}).get_config()[h.name] is True
+    else:
+        kept = cls(**{h.name: np.str_(h.default)}).get_config()[h.name]
+        assert kept == h.default
+        assert type(kept) is str
 
 
 @pytest.mark.parametrize("spec", thorough_specs())
@@ -381,7 +396,7 @@ def test_a_first_call_whose_learning_rate_fails_builds_nothing(spec: str) -> Non
         optimizer.apply(make_gradients(variables, 0), variables)
     assert every_byte(optimizer, variables) == before
     assert optimizer._state is None
-    others = [np.ones(2)]
+    others, rate.answer = [np.ones(2)], 0.5
     optimizer.build(others)
     assert optimizer.variables[-1].shape in ((2,), ())
 
