@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from optgen import driver, folders
 from optgen.backends.artifact import Artifact
 from optgen.backends.docs.notebook import Representation
-from optgen.shipped import or_shipped
+from optgen.shipped import spec_file
 
 _TEXT = "spec"
 """What a spec that is given as text is called, in messages and as a module."""
@@ -39,6 +39,7 @@ def load(spec: str | os.PathLike[str]) -> Any:
 
     Raises:
         optgen.CompileError: with every mistake in the spec.
+        FileNotFoundError: if there is neither such a file nor such a name.
         OSError: if the file cannot be read, or the cache folder cannot be written.
     """
     if isinstance(spec, str) and "\n" in spec:
@@ -46,7 +47,7 @@ def load(spec: str | os.PathLike[str]) -> Any:
         content = spec.encode("utf-8", "surrogatepass")
         optimizer = driver.compile_text(content, f"{_TEXT}.toml")
     else:
-        optimizer = driver.compile_spec(_file(Path(spec)))
+        optimizer = driver.compile_spec(spec_file(Path(spec)))
     files = driver.emit([optimizer])
     package = f"optgen_{optimizer.program.module}_{_digest(files)}"
     folder = cache_folder() / package
@@ -54,17 +55,6 @@ def load(spec: str | os.PathLike[str]) -> Any:
     loaded = getattr(_imported(package, folder), optimizer.program.name)
     loaded._repr_markdown_ = Representation(optimizer.program, optimizer.spec.summary)
     return loaded
-
-
-def _file(path: Path) -> Path:
-    """Return the file of a spec; that of one that ships with optgen if there is none."""
-    found = or_shipped(path)
-    if not found.exists():
-        raise FileNotFoundError(
-            f"expected the path of a spec (*.toml), the name of one that ships with optgen, or the "
-            f"text of one, in several lines; there is no file {str(path)!r}"
-        )
-    return found
 
 
 def cache_folder() -> Path:

@@ -49,7 +49,7 @@ ALLOWED = {
         "warming",
         "bench",
     },
-    "testing": {"frontend", "ir", "passes", "runtime", "driver", "loading"},
+    "testing": {"frontend", "ir", "passes", "runtime", "driver", "loading", "shipped"},
     "cli": {"diagnostics", "commands"},
     "__main__": {"cli"},
     "schedules": {"runtime"},

@@ -177,11 +177,11 @@ def refused_variables() -> Iterator[Any]:
     yield (
         "list",
         [np.zeros(2), [1.0, 2.0]],
-        "variable 1: .*received builtins.list. Pass what numpy.asarray",
+        "variable 1: .*received builtins.list. A variable is updated in",
     )
     yield "float", [1.0], "variable 0: .*received builtins.float"
-    yield "none", [np.zeros(2), None], "variable 1: .*received builtins.NoneType.$"
-    yield "masked", [np.ma.ones(3)], "variable 0: .*received numpy.ma.*MaskedArray. Fill it"
+    yield "none", [np.zeros(2), None], "variable 1: .*received builtins.NoneType. A variable is"
+    yield "masked", [np.ma.ones(3)], "variable 0: .*received numpy.ma.*MaskedArray. A variable is"
     yield "no variables", [], "at least one"
     yield "bare array", np.zeros((2, 2)), r"variables: .*one array of shape \(2, 2\)"
 

@@ -235,6 +235,16 @@ def test_names_and_texts_of_specs_do_no_harm(stem: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_spec_that_ships_is_ejected_by_name_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["eject", "sgd"])
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "sgd" / "__init__.py").is_file()
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "sgd"
     mine.mkdir()

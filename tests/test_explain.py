@@ -56,7 +56,10 @@ def test_all_codes_are_listed() -> None:
         ("E399", "there is no message E399; codes like it:"),
         ("E32", "there is no message E32; codes like it: E3"),
         ("99999", "there is no message E99999; `optgen explain` alone lists all of them"),
-        ("learning", "or the code of a message, such as E302; received 'learning'"),
+        (
+            "learning",
+            "or the code of a message, such as E302; received 'learning', which is no file",
+        ),
     ],
 )
 def test_codes_that_do_not_exist(argument: str, words: str) -> None:

@@ -542,6 +542,8 @@ def test_what_could_not_be_loaded_is_not_saved(
         optimizer.save(path)
     with pytest.raises(ValueError, match=words):
         optimizer.save_own_variables(store)
+    with pytest.raises(ValueError, match=words):
+        pickle.dumps(optimizer)
     assert path.read_bytes() == before
     assert not store
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from optgen.cli import app
 from optgen.commands import show as show_command
 from optgen.driver import emit
+from optgen.shipped import shipped_spec, shipped_specs
 from tests.oracle import SPECS, compiled
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -52,13 +53,33 @@ def test_a_name_stands_for_a_spec_that_ships(
     by_path = CliRunner().invoke(app, [command, str(SPECS / "novograd.toml")])
     assert by_name.stdout == by_path.stdout
     (tmp_path / "novograd").mkdir()
-    assert CliRunner().invoke(app, [command, "novograd"]).exit_code == 2
+    assert CliRunner().invoke(app, [command, "novograd"]).stdout == by_path.stdout
+    (tmp_path / "novograd").rmdir()
+    (tmp_path / "novograd").write_text("name = 'x'")
+    assert CliRunner().invoke(app, [command, "novograd"]).exit_code == 1
 
 
-def test_a_name_of_nothing_says_what_was_expected() -> None:
-    result = CliRunner().invoke(app, ["show", "nothing"], env={"COLUMNS": "300"})
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("nothing", "received 'nothing', which is no file"),
+        ("adamm", "received 'adamm', which is no file; did you mean 'adam'?"),
+        ("folder", "received the folder folder"),
+    ],
+)
+def test_a_name_of_nothing_says_what_was_expected(
+    given: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    result = CliRunner().invoke(app, ["show", given], env={"COLUMNS": "300"})
     assert result.exit_code == 2
-    assert "or the name of one that ships with optgen; there is no file 'nothing'" in result.output
+    assert f"or the name of one that ships with optgen; {words}" in result.output
+
+
+def test_names_are_those_of_classes_and_of_modules() -> None:
+    for stem, file in shipped_specs().items():
+        assert shipped_spec(stem) == shipped_spec(compiled(stem).program.name) == file
 
 
 def test_markup_in_a_spec_is_text() -> None:

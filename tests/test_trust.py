@@ -6,15 +6,17 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numba
 import pytest
 
 from optgen.optimizers import SGD
-from optgen.testing import CHECKS, Case, check_named
+from optgen.testing import CHECKS, Case, check_named, load_subject
 from optgen.testing.plan import Outcome, planned, reproduction, run_case
 from optgen.testing.processes import outcomes as outcomes_of
+from optgen.testing.subject import Subject
 from tests.broken_optimizers import FAULTS, OffByOneUnitInOneMode
 from tests.generated_classes import last_mode
 from tests.oracle import SPECS, subject, thorough_specs
@@ -105,3 +107,42 @@ def test_a_process_that_dies_is_a_failure_of_its_cases() -> None:
     found = {outcome.case.dtype: outcome.message for outcome in outcomes_of(spec, plan, jobs=2)}
     assert found["float64"] == ""
     assert "the process died" in found["float32"]
+
+
+ACTING = {
+    "after ten steps": "w = w - learning_rate * g * where(t > 10, knob, 1)",
+    "where all is small": "w = w - learning_rate * g / maximum(abs(g), knob * 0.001)",
+    "in bounds that do not cross": "w = w - learning_rate * clip(g, low, maximum(low, knob))",
+}
+UNREAD = "m = knob * m + g\nw = w - learning_rate * g"
+
+
+def with_knob(update: str, folder: Path, evaluation: str = "") -> Subject:
+    """An optimizer with a hyperparameter ``knob``, and others that it is drawn beside."""
+    path = folder / "knobs.toml"
+    slots = '[slots]\nm = { doc = "What nobody reads." }\n' if "m =" in update else ""
+    low = 'low = { default = -1.0, doc = "Lower end." }\n' if "low" in update else ""
+    path.write_text(
+        f'name = "Knobs"\nsummary = "A rule."\nupdate = """\n{update}\n"""\n{evaluation}\n'
+        '[hyperparameters]\nlearning_rate = { default = 0.1, doc = "Step." }\n'
+        f'{low}knob = {{ default = 0.5, min = 0.0, doc = "Something." }}\n{slots}'
+    )
+    return load_subject(path)
+
+
+def check_knob(subject: Subject) -> None:
+    names = [h.name for h in subject.program.hyperparameters]
+    check = check_named("hyperparameters")
+    (case,) = [c for c in check.cases(subject, True) if c.index == names.index("knob")]
+    check.run(subject, case)
+
+
+@pytest.mark.parametrize("update", ACTING.values(), ids=ACTING)
+def test_a_hyperparameter_may_act_in_some_circumstances_alone(update: str, tmp_path: Path) -> None:
+    check_knob(with_knob(update, tmp_path))
+
+
+def test_a_hyperparameter_of_what_no_variable_depends_on_does_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="knob: expected another value .* within 16 steps"):
+        check_knob(with_knob(UNREAD, tmp_path))
+    check_knob(with_knob(UNREAD, tmp_path, "evaluation = 'w = w - learning_rate * m'"))

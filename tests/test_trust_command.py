@@ -68,7 +68,11 @@ def test_a_name_stands_for_a_spec_that_ships(tmp_path: Path) -> None:
     choice = ("--quick", "-k", "examples", "--mode", "plain")
     result = run("optgen.cli", "test", "SGD", *choice, folder=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "SGD, from " in result.stdout
+    assert "SGD, from SGD" in result.stdout
+    refused = run("optgen.cli", "test", "SGD", "--pytest", "test_it.py", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "received the name 'SGD'" in refused.stderr
+    assert not (tmp_path / "test_it.py").exists()
 
 
 def test_a_failure_is_told_with_what_to_paste(spec: Path, tmp_path: Path) -> None:

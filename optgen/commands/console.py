@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from optgen.shipped import or_shipped
+from optgen.shipped import spec_file
 
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -25,21 +25,19 @@ SpecPath = Annotated[
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder of the generated package.")]
 
 
-def one_spec(path: Path) -> Path:
-    """Return the file of a spec that is read, and not built.
+def one_spec(path: Path, otherwise: str = "") -> Path:
+    """Return the file of a spec that is read; see ``spec_file``.
 
     Args:
         path: the file, or the name of a spec that ships with optgen.
+        otherwise: what else the argument may be, for the message.
 
     Raises:
-        typer.BadParameter: if it is a folder, or neither.
+        typer.BadParameter: if it is neither.
     """
-    if path.is_dir():
-        raise typer.BadParameter(f"expected a spec (*.toml), received the folder {path}")
-    found = or_shipped(path)
-    if not found.is_file():
+    try:
+        return spec_file(path)
+    except FileNotFoundError as error:
         raise typer.BadParameter(
-            f"expected a spec (*.toml), or the name of one that ships with optgen; there is no "
-            f"file {str(path)!r}"
-        )
-    return found
+            str(error).replace("; received", f"{otherwise}; received")
+        ) from None

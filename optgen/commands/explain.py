@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from optgen.commands.console import one_spec
 from optgen.commands.explain_code import explain_code, is_code, list_codes
 from optgen.commands.explain_spec import explain_spec
-from optgen.shipped import shipped_spec
 
 
 def explain(
@@ -28,12 +28,8 @@ def explain(
 ) -> None:
     """Explain what a spec costs in state, bytes, operations and passes; or what a message means."""
     if what is not None and not is_code(what):
-        if not Path(what).exists() and shipped_spec(what) is None:
-            raise typer.BadParameter(
-                f"expected a spec (*.toml), the name of one that ships with optgen, or the code of "
-                f"a message, such as E302; received {what!r}"
-            )
-        explain_spec(Path(what), mode, json)
+        file = one_spec(Path(what), ", or the code of a message, such as E302")
+        explain_spec(file, mode, json)
         return
     if mode is not None or json:
         raise typer.BadParameter("--mode and --json explain a spec; give one (*.toml)")

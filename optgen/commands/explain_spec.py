@@ -10,7 +10,7 @@ import typer
 
 from optgen import driver
 from optgen.analysis import OPERATION_KINDS, Cost, PhaseCost, Wait, cost_of, stage_sets
-from optgen.commands.console import one_spec, output
+from optgen.commands.console import output
 from optgen.commands.cost_tables import print_explanation
 from optgen.ir.notation import in_language
 from optgen.ir.program import Assign, Schedule, Slot
@@ -24,16 +24,16 @@ def explain_spec(path: Path, mode: str | None = None, as_json: bool = False) -> 
     """Print what the modes of a spec cost.
 
     Args:
-        path: the spec's file, or the name of one that ships with optgen.
+        path: the spec's file.
         mode: the mode to explain; as tables the default mode if missing, as JSON all modes.
         as_json: whether to print JSON in place of tables.
 
     Raises:
         optgen.CompileError: with every mistake in the spec.
         OSError: if the file cannot be read.
-        typer.BadParameter: if there is no such mode or spec, or the path is a folder.
+        typer.BadParameter: if there is no such mode.
     """
-    optimizer = driver.compile_spec(one_spec(path))
+    optimizer = driver.compile_spec(path)
     known = [layout.schedule.name for layout in optimizer.modes]
     if mode is not None and mode not in known:
         raise typer.BadParameter(f"expected one of {', '.join(known)}, received {mode!r}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from optgen import folders
-from optgen.shipped import or_shipped
+from optgen.commands.console import one_spec
 
 
 def run_checks(
@@ -43,12 +43,20 @@ def run_checks(
     from optgen.commands import trust
 
     checks = trust.chosen(check or [])
-    paths = folders.spec_files(or_shipped(spec) for spec in specs)
+    names = [spec for spec in specs if not spec.exists()]
+    for name in names:
+        one_spec(name, ", or a folder of specs")
+    paths = [*names, *folders.spec_files(spec for spec in specs if spec not in names)]
     if pytest is None:
         passed = [trust.report(path, checks, mode or [], quick, seed, jobs) for path in paths]
         if not all(passed):
             raise typer.Exit(1)
     elif mode or check:
         raise typer.BadParameter("a pytest file holds all modes and checks; choose by its -k")
+    elif names:
+        raise typer.BadParameter(
+            f"a pytest file names specs by their paths, received the name {str(names[0])!r}; copy "
+            "the spec with `optgen new --from`"
+        )
     else:
         trust.write_pytest_file(pytest, paths, quick, seed)

@@ -78,7 +78,7 @@ def check_variable(position: int, variable: object) -> Array:
         ValueError: if it is anything else or some of its elements share memory.
     """
     what = f"variable {position}"
-    array = check_array(what, variable)
+    array = check_array(what, variable, is_variable=True)
     if not array.flags.writeable:
         raise ValueError(
             f"{what}: expected a writable array, because it is updated in place; "
@@ -98,12 +98,13 @@ def check_writable(position: int, variable: Array) -> None:
         raise ValueError(f"variable {position} has become read-only; make it writable.")
 
 
-def check_array(what: str, value: object) -> Array:
+def check_array(what: str, value: object, is_variable: bool = False) -> Array:
     """Return a NumPy array of a supported dtype.
 
     Args:
         what: argument and index, for messages.
         value: what was given.
+        is_variable: whether it is updated in place, so that a copy will not do.
 
     Raises:
         ValueError: if it is no NumPy array, or of a dtype other than native float32 and float64.
@@ -112,7 +113,7 @@ def check_array(what: str, value: object) -> Array:
         kind = type(value)
         raise ValueError(
             f"{what}: expected a NumPy array of float32 or float64, "
-            f"received {kind.__module__}.{kind.__qualname__}.{_way_to_array(value)}"
+            f"received {kind.__module__}.{kind.__qualname__}.{_advice(value, is_variable)}"
         )
     if value.dtype not in SUPPORTED:
         raise ValueError(
@@ -122,15 +123,15 @@ def check_array(what: str, value: object) -> Array:
     return value
 
 
-def _way_to_array(value: object) -> str:
+def _advice(value: object, is_variable: bool) -> str:
     """Return a sentence that says how something else becomes a NumPy array; may be empty."""
-    if isinstance(value, np.ma.MaskedArray):
-        return " Fill it with filled()."
     if hasattr(value, "detach"):
         return " Pass its detach().numpy(), which shares its memory."
-    if hasattr(value, "__array__") or isinstance(value, list | tuple | float):
-        return " Pass what numpy.asarray makes of it."
-    return ""
+    if is_variable:
+        return " A variable is updated in place: pass a NumPy array that you keep."
+    if isinstance(value, np.ma.MaskedArray):
+        return " Fill it with filled()."
+    return " Pass what numpy.asarray makes of it." if hasattr(value, "__array__") else ""
 
 
 def check_gradient(position: int, gradient: object, variable: Array) -> Array:

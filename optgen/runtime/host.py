@@ -147,7 +147,8 @@ class HostTables:
         parts = [selection for selection in selections if selection.rows.size]
         if rehearsal:
             parts = [part.rehearsal() for part in parts]
-        # Numba takes longer to say how many threads there are than a small variable takes in all.
+        # Numba takes longer to say how many threads there are than a small variable takes in all,
+        # so that it is asked once for all phases.
         work = [(part, threads_for(part.elements)) for part in parts]
         for prepared in phases:
             phase = prepared.phase

@@ -230,20 +230,20 @@ class LossScaleOptimizer(Attributes, Minimizer):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give ``weights`` new values; ValueError, and no change, if one is refused."""
-        replace_all("weights", self.weights, weights, self.built, _CHECKS)
+        replace_all("weights", self.weights, weights, self.built, _CHECKS_OF_WEIGHTS)
 
     @property
-    def _checks(self) -> Checks:
+    def _checks_of_variables(self) -> Checks:
         """What the first of ``variables`` must be besides numbers."""
-        return *CHECKS, *self.inner_optimizer._checks
+        return *CHECKS, *self.inner_optimizer._checks_of_variables
 
     def save_own_variables(self, store: MutableMapping[str, Array]) -> None:
-        """Put copies of ``variables`` into a store under the keys ``"0"``, ``"1"``, ..."""
-        store_all(store, self.variables, self._checks)
+        """Put copies of ``variables`` into a store; see ``Optimizer.save_own_variables``."""
+        store_all(store, self.variables, self._checks_of_variables)
 
     def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
         """Give ``variables`` the values of a store; ValueError, and no change, if refused."""
-        load_all(store, self.variables, self.built, self._checks)
+        load_all(store, self.variables, self.built, self._checks_of_variables)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write arguments and state to a file; see ``Optimizer.save``."""
@@ -256,7 +256,7 @@ class LossScaleOptimizer(Attributes, Minimizer):
         restore(self, path, custom_objects)
 
     def _checkpoint(self) -> Checkpoint:
-        check_all("variables", self.variables, self._checks)
+        check_all("variables", self.variables, self._checks_of_variables)
         inner = self.inner_optimizer._checkpoint()
         header = {
             "class": type(self).__name__,
@@ -365,7 +365,7 @@ def _check_inner(inner: object) -> None:
         )
 
 
-_CHECKS: Checks = (*CHECKS, *OWN_CHECKS)
+_CHECKS_OF_WEIGHTS: Checks = (*CHECKS, *OWN_CHECKS)
 
 _ARGUMENTS = {"name", INITIAL_SCALE.name, GROWTH_STEPS.name}
 

@@ -39,7 +39,7 @@ def load_all(
     store: Mapping[str, ArrayLike],
     targets: Sequence[Array],
     built: bool,
-    checks: Checks = OWN_CHECKS,
+    checks: Checks,
 ) -> None:
     """Copy what ``store_all`` stored into arrays, all or none; see ``replace_all``."""
     if not isinstance(store, Mapping):

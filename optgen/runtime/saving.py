@@ -37,10 +37,10 @@ class Saving(StateAccess):
 
         Raises:
             OSError: if the file cannot be written.
-            ValueError: if JSON cannot hold the configuration of a schedule of your own, a count of
-                calls or a learning rate that ``load`` would refuse was written into its array, or
-                variables are excluded from weight decay before ``build``, where no file can say
-                which they are.
+            ValueError: if a count of calls or a learning rate that ``load`` would refuse was
+                written into its array; if JSON cannot hold the configuration of a schedule of your
+                own; or if variables are excluded from weight decay before ``build``, where no file
+                can say which they are.
         """
         write(path, self._checkpoint())
 
@@ -69,7 +69,7 @@ class Saving(StateAccess):
     def _checkpoint(self) -> Checkpoint:
         """Return everything that a file needs; arrays of the host are live."""
         self._check_training("save")
-        check_all("variables", self.variables, self._checks)
+        check_all("variables", self.variables, self._checks_of_variables)
         header: Header = {"class": type(self).__name__, "config": self.get_config()}
         arrays: dict[str, Array] = {_ITERATION: self._iteration}
         if self._state is not None:
@@ -167,8 +167,12 @@ class Saving(StateAccess):
 
         A copy has copies of the variables, too; copied or pickled together with a model, it goes
         on with the variables of the model's copy.
+
+        Raises:
+            ValueError: as ``save`` does for what was written into arrays of state.
         """
         self._check_training("copy")
+        check_all("variables", self.variables, self._checks_of_variables)
         remade = ("_reader", "_mode", "_programs")
         found = {name: value for name, value in vars(self).items() if name not in remade}
         found["version"] = VERSION

@@ -82,7 +82,7 @@ class StateAccess(Evaluating):
             ValueError: if a count of calls or a learning rate that would be refused was written
                 into its array.
         """
-        store_all(store, self.variables, self._checks)
+        store_all(store, self.variables, self._checks_of_variables)
 
     def load_own_variables(self, store: Mapping[str, ArrayLike]) -> None:
         """Give ``variables`` the values of a store; changes nothing if one is refused.
@@ -93,7 +93,7 @@ class StateAccess(Evaluating):
         Raises:
             ValueError: if keys are missing or left over, or a shape differs.
         """
-        load_all(store, self.variables, self.built, self._checks)
+        load_all(store, self.variables, self.built, self._checks_of_variables)
 
     # Slots ---------------------------------------------------------------------------------
 

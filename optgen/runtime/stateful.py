@@ -106,7 +106,7 @@ class Stateful(Configured):
         return scalars
 
     @property
-    def _checks(self) -> Checks:
+    def _checks_of_variables(self) -> Checks:
         """What the first of ``variables`` must be besides numbers."""
         rate = self._learning_rate
         return OWN_CHECKS if rate is None or rate.function else (*OWN_CHECKS, rate.check)

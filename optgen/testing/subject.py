@@ -14,6 +14,7 @@ from optgen.frontend.schema import ExampleSpec
 from optgen.ir.expr import Apply, Expr, walk
 from optgen.ir.program import Hyperparameter, Program
 from optgen.ir.rate import STEP
+from optgen.shipped import spec_file
 
 Arguments = dict[str, Any]
 
@@ -99,13 +100,14 @@ def load_subject(spec: str | os.PathLike[str]) -> Subject:
     """Compile a spec and load its class, for the checks.
 
     Args:
-        spec: the path of a spec.
+        spec: the path of a spec, or the name of one that ships with optgen.
 
     Raises:
         optgen.CompileError: with every mistake in the spec.
+        FileNotFoundError: if there is neither.
         OSError: if the file cannot be read, or the cache folder cannot be written.
     """
-    path = Path(spec)
+    path = spec_file(Path(spec))
     optimizer = driver.compile_spec(path)
     examples = tuple(optimizer.spec.example)
     return Subject(optimizer.program, loading.load(path), examples, str(spec))

@@ -27,7 +27,7 @@ class ASGD(SlottedRule):
     Attributes:
         slots: `(index, "eta")`, the next step size, and `(index, "mu")`, the next weight of the
             variable in the mean, one number per variable each; `(index, "w_average")`, shaped
-            like the variable, at first zero.
+            like the variable, and at first a copy of it (in PyTorch zero until the first step).
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ASGD(SlottedRule):
         self.t0 = t0
 
     def initial_slots(self, w: Array) -> dict[str, Slot]:
-        return {"eta": self.learning_rate, "mu": 1.0, "w_average": np.zeros_like(w)}
+        return {"eta": self.learning_rate, "mu": 1.0, "w_average": np.array(w)}
 
     def update(self, index: int, w: Array, g: Array, t: int) -> Array:
         eta = self.slots[index, "eta"]
