@@ -100,7 +100,8 @@ def _attributes(program: Program) -> Iterable[str]:
         yield from _tuple("slots", "Slot", (_slot_fields(slot, program) for slot in program.slots))
     if program.evaluations:
         constants = [mode_constant(mode.name) for mode in program.evaluations]
-        yield call("evaluations = ", (*constants, "") if len(constants) == 1 else constants)
+        alone = len(constants) == 1
+        yield f"evaluations = ({constants[0]},)" if alone else call("evaluations = ", constants)
     yield "stage_scalars = common.STAGE_SCALARS"
     yield "accumulate = common.ACCUMULATE_MODE"
     yield "rest = common.REST_MODE"
