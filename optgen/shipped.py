@@ -19,11 +19,12 @@ def shipped_spec(name: str) -> Path | None:
     return {_plain(stem): file for stem, file in shipped_specs().items()}.get(_plain(name))
 
 
-def spec_file(path: Path) -> Path:
+def spec_file(path: Path, otherwise: str = "") -> Path:
     """The file of a spec that is read.
 
     Args:
         path: the file, or the name of a spec that ships with optgen; folders do not count.
+        otherwise: what else might have been given, for the message.
 
     Raises:
         FileNotFoundError: if it is neither.
@@ -34,7 +35,7 @@ def spec_file(path: Path) -> Path:
         close = difflib.get_close_matches(str(path).lower(), shipped_specs(), 1)
         hint = f"; did you mean {close[0]!r}?" if close and not path.is_dir() else ""
         raise FileNotFoundError(
-            "expected a spec (*.toml), or the name of one that ships with optgen; "
+            f"expected a spec (*.toml), or the name of one that ships with optgen{otherwise}; "
             f"received {received}{hint}"
         )
     return found

@@ -232,6 +232,13 @@ def make_gradients(variables: list[Array], call: int) -> list[Any]:
 Spoil = Callable[[Optimizer, list[Array], list[Any]], tuple[list[Any], list[Any]]]
 
 
+class Wrapped:
+    """An array of another library, of which NumPy can make its own."""
+
+    def __array__(self, *arguments: Any, **options: Any) -> Array:
+        return np.ones((2, 3), np.float32)
+
+
 def last_gradient(make: Callable[[list[Array]], Any]) -> Spoil:
     """Replace the last gradient."""
     return lambda optimizer, w, g: ([*g[:-1], make(w)], w)
@@ -259,6 +266,8 @@ BAD_CALLS: dict[str, tuple[Spoil, str]] = {
     "complex": (last_gradient(lambda w: np.ones((2, 3), "c8")), "of variable 4: .*complex64"),
     "big-endian": (last_gradient(lambda w: np.ones((2, 3), ">f4")), "of variable 4: .*>f4"),
     "list": (last_gradient(lambda w: [[1.0] * 3] * 2), "of variable 4: .*builtins.list"),
+    "array-like": (last_gradient(lambda w: Wrapped()), r"Wrapped\. Pass what numpy.asarray makes"),
+    "masked": (last_gradient(lambda w: np.ma.ones((2, 3))), r"MaskedArray\. Fill it with filled"),
     "float": (last_gradient(lambda w: 1.0), "of variable 4: .*builtins.float"),
     "string": (last_gradient(lambda w: "none"), "of variable 4: .*builtins.str"),
     "itself": (last_gradient(lambda w: w[-1]), "of variable 4: .*overlaps variable 4"),

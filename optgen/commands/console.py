@@ -30,14 +30,12 @@ def one_spec(path: Path, otherwise: str = "") -> Path:
 
     Args:
         path: the file, or the name of a spec that ships with optgen.
-        otherwise: what else the argument may be, for the message.
+        otherwise: what else might have been given, for the message.
 
     Raises:
         typer.BadParameter: if it is neither.
     """
     try:
-        return spec_file(path)
+        return spec_file(path, otherwise)
     except FileNotFoundError as error:
-        raise typer.BadParameter(
-            str(error).replace("; received", f"{otherwise}; received")
-        ) from None
+        raise typer.BadParameter(str(error)) from None
